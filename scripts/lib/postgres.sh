@@ -1,0 +1,162 @@
+# shellcheck shell=bash
+# The stack's own PostgreSQL: a cluster under $local_dir/postgres that listens on 127.0.0.1 and in a socket folder only
+# its owner may enter. PostgreSQL refuses to run as root, so root runs it as the system user `postgres`.
+# Passwords are random, made at the first start and kept in $secrets (0600); everybody, local or not, needs one (SCRAM).
+
+pg_home=$local_dir/postgres
+pg_data=$pg_home/data
+
+# Runs a command as PostgreSQL's user, becoming it (no process in between).
+as_pg_user() {
+    if ((EUID == 0)); then
+        exec setpriv --reuid=postgres --regid=postgres --init-groups "$@"
+    fi
+    exec "$@"
+}
+
+# The programs' folder: the one that fits the data, else the newest.
+pg_bin() {
+    local folder
+    if [[ -f $pg_data/PG_VERSION ]]; then
+        folder=/usr/lib/postgresql/$(<"$pg_data/PG_VERSION")/bin
+        if [[ -x $folder/postgres ]]; then
+            echo "$folder"
+            return
+        fi
+    fi
+    folder=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -n 1 || true)
+    if [[ -z $folder ]]; then folder=$(dirname "$(command -v initdb)"); fi
+    echo "$folder"
+}
+
+# Root's checkout may lie where the user postgres may not look (/root, a 0700 folder). The data then goes to /var/lib,
+# with a link in its place.
+place_pg_home() {
+    local outside
+    if [[ -e $pg_home ]]; then return; fi
+    if ((EUID != 0)); then
+        mkdir -m 0700 "$pg_home"
+        return
+    fi
+    if (as_pg_user test -x "$local_dir"); then
+        mkdir -m 0700 "$pg_home"
+    else
+        outside=/var/lib/wallet-stack/$(printf %s "$local_dir" | sha256sum | cut -c1-12)
+        say "the user postgres may not enter $local_dir: its data goes to $outside"
+        mkdir -p "$outside"
+        chmod 0700 "$outside"
+        ln -s "$outside" "$pg_home"
+    fi
+    chown postgres:postgres "$pg_home/."
+}
+
+remove_pg_home() {
+    if [[ -L $pg_home ]]; then rm -rf "$(readlink "$pg_home")"; fi
+    rm -rf "$pg_home"
+}
+
+create_cluster() {
+    local password_file=$pg_home/password
+    if [[ -f $pg_data/PG_VERSION ]]; then return; fi
+    say "creating a PostgreSQL cluster in $pg_data"
+    rm -rf "$pg_data" "$pg_data.new"
+    (umask 077 && echo "$WALLET_PG_ADMIN_PASSWORD" >"$password_file")
+    if ((EUID == 0)); then chown postgres "$password_file"; fi
+    if ! (cd / && as_pg_user "$(pg_bin)/initdb" --pgdata="$pg_data.new" --username=postgres --pwfile="$password_file" \
+        --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --data-checksums >>"$log/postgres.log" 2>&1); then
+        show_log postgres
+        fail "PostgreSQL's initdb failed"
+    fi
+    rm -f "$password_file"
+    echo "include_if_exists = 'stack.conf'" >>"$pg_data.new/postgresql.conf"
+    mv "$pg_data.new" "$pg_data"
+}
+
+# A Unix socket's path has 107 characters at most; in deeper checkouts there is TCP alone.
+pg_socket_folder() {
+    if ((${#pg_home} <= 80)); then echo "$pg_home/socket"; fi
+}
+
+# Durable as in production; sized for two cores and a few gigabytes shared with everything else.
+pg_settings() {
+    local compression=pglz
+    if "$(pg_bin)/pg_config" --configure | grep -q -- --with-lz4; then compression=lz4; fi
+    cat <<CONF
+# Written by scripts/lib/postgres.sh at every start.
+listen_addresses = '127.0.0.1'
+port = $WALLET_PG_PORT
+unix_socket_directories = '$(pg_socket_folder)'
+password_encryption = 'scram-sha-256'
+max_connections = 100
+
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+wal_compression = $compression
+default_toast_compression = $compression
+min_wal_size = 1GB
+max_wal_size = 4GB
+wal_buffers = 16MB
+checkpoint_timeout = 15min
+checkpoint_completion_target = 0.9
+
+shared_buffers = 256MB
+effective_cache_size = 1GB
+work_mem = 8MB
+maintenance_work_mem = 128MB
+random_page_cost = 1.1
+jit = off
+autovacuum_naptime = 15s
+
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %q%a: '
+log_checkpoints = on
+log_lock_waits = on
+CONF
+}
+
+pg_ready() {
+    PGCONNECT_TIMEOUT=2 PGPASSWORD=$WALLET_PG_ADMIN_PASSWORD admin_sql -c 'SELECT 1' >/dev/null 2>&1
+}
+
+admin_sql() { # PSQL ARGUMENT...
+    PGPASSWORD=$WALLET_PG_ADMIN_PASSWORD PGOPTIONS='' "$(pg_bin)/psql" --no-psqlrc --quiet --tuples-only --no-align \
+        --set=ON_ERROR_STOP=1 --host=127.0.0.1 --port="$WALLET_PG_PORT" --username=postgres --dbname=postgres "$@"
+}
+
+# The service's role owns its database and nothing else.
+create_database() {
+    if [[ $(admin_sql -c "SELECT count(*) FROM pg_roles WHERE rolname = 'wallet'") == 0 ]]; then
+        # Through standard input: a password among the arguments would show in the list of processes.
+        admin_sql <<<"CREATE ROLE wallet LOGIN PASSWORD '$WALLET_PG_PASSWORD';"
+    fi
+    if [[ $(admin_sql -c "SELECT count(*) FROM pg_database WHERE datname = 'wallet'") == 0 ]]; then
+        admin_sql -c 'CREATE DATABASE wallet OWNER wallet'
+    fi
+}
+
+start_postgres() {
+    local fingerprint settings
+    place_pg_home
+    create_cluster
+    settings=$(pg_settings)
+    fingerprint=$(sha256sum <<<"$settings" | cut -d' ' -f1)
+    if ! current postgres "$fingerprint"; then
+        stop postgres INT QUIT
+        require_free_port "$WALLET_PG_PORT" WALLET_PG_PORT
+        echo "$settings" >"$pg_data/stack.conf"
+        mkdir -p "$pg_home/socket"
+        chmod 0700 "$pg_home/socket"
+        if ((EUID == 0)); then
+            chown postgres:postgres "$pg_data/stack.conf" "$pg_data/postgresql.conf" "$pg_home/socket"
+            launch postgres "$fingerprint" setpriv --reuid=postgres --regid=postgres --init-groups \
+                "$(pg_bin)/postgres" -D "$pg_data"
+        else
+            launch postgres "$fingerprint" "$(pg_bin)/postgres" -D "$pg_data"
+        fi
+        await postgres ready "$WALLET_READY_TIMEOUT_S" pg_ready
+        say "postgres runs on port $WALLET_PG_PORT"
+    fi
+    create_database
+}
