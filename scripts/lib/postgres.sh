@@ -136,6 +136,26 @@ create_database() {
     fi
 }
 
+# Processes of a PostgreSQL that was killed: they work in its data folder. Asked as its user, who may see that.
+has_old_processes() {
+    # shellcheck disable=SC2016
+    (as_pg_user bash -c 'for c in /proc/[0-9]*/cwd; do [[ $(readlink "$c") == "$1" ]] && exit 0; done; exit 1' - \
+        "$(readlink -f "$pg_data")") 2>/dev/null
+}
+
+# A killed PostgreSQL leaves backends that take a moment to end, and its pid may live on in a process nobody has waited
+# for or in another program; PostgreSQL would refuse to start in both cases.
+clear_old_postgres() {
+    local deadline=$((SECONDS + WALLET_STOP_TIMEOUT_S)) pid
+    if [[ ! -f $pg_data/postmaster.pid ]]; then return; fi
+    while has_old_processes; do
+        if ((SECONDS >= deadline)); then fail "processes of an earlier PostgreSQL still work in $pg_data"; fi
+        sleep 0.1
+    done
+    pid=$(head -n 1 "$pg_data/postmaster.pid")
+    if [[ -d /proc/$pid ]]; then rm -f "$pg_data/postmaster.pid"; fi
+}
+
 start_postgres() {
     local fingerprint settings
     place_pg_home
@@ -144,6 +164,7 @@ start_postgres() {
     fingerprint=$(sha256sum <<<"$settings" | cut -d' ' -f1)
     if ! current postgres "$fingerprint"; then
         stop postgres INT QUIT
+        clear_old_postgres
         require_free_port "$WALLET_PG_PORT" WALLET_PG_PORT
         echo "$settings" >"$pg_data/stack.conf"
         mkdir -p "$pg_home/socket"
