@@ -1,0 +1,143 @@
+/// What one journal entry did to its wallet.
+public enum EntryKind: Int16, Sendable, CaseIterable {
+    /// Created the wallet; `amount` is its initial balance.
+    case opened = 1
+    /// Created a pending transfer.
+    case pending = 2
+    /// Created a transfer that settled at once.
+    case posted = 3
+    /// Settled a pending transfer; `amount` is the settled sum.
+    case completed = 4
+    /// Released a pending transfer on request.
+    case reverted = 5
+    /// Released a pending transfer at its expiry.
+    case expired = 6
+    /// Recorded a refused credit that carried an idempotency key; no money moved.
+    case refused = 7
+
+    /// Whether the entry is a transfer's first.
+    public var createsTransfer: Bool { self == .pending || self == .posted || self == .refused }
+
+    /// How the entry leaves its transfer; nil for entries without one.
+    public var transferStanding: (status: TransferStatus, reason: FailureReason?)? {
+        switch self {
+        case .opened: nil
+        case .pending: (.pending, nil)
+        case .posted, .completed: (.completed, nil)
+        case .reverted: (.failed, .reverted)
+        case .expired: (.failed, .expired)
+        case .refused: (.failed, .insufficientFunds)
+        }
+    }
+
+    /// The word used in audits.
+    public var word: String {
+        switch self {
+        case .opened: "opened"
+        case .pending: "pending"
+        case .posted: "posted"
+        case .completed: "completed"
+        case .reverted: "reverted"
+        case .expired: "expired"
+        case .refused: "refused"
+        }
+    }
+}
+
+/// An idempotency key: the client's text and its 128-bit digest, which the indexes use.
+public struct IdempotencyKey: Hashable, Sendable {
+    /// The text the client sent, 1 to 255 characters.
+    public let reference: String
+    /// The first 16 bytes of the text's SHA-256.
+    public let digest: UInt128
+
+    /// Takes the text and its digest.
+    public init(reference: String, digest: UInt128) {
+        self.reference = reference
+        self.digest = digest
+    }
+}
+
+/// One row of a wallet's append-only journal. All sums are minor units.
+public struct Entry: Hashable, Sendable {
+    /// The wallet it belongs to.
+    public let walletID: WalletID
+    /// 1 for the first entry of a wallet, then one more for each.
+    public let version: Int64
+    /// What it did.
+    public let kind: EntryKind
+    /// The transfer it is about, if any.
+    public let transferID: TransferID?
+    /// The transfer's direction, if any.
+    public let direction: Direction?
+    /// The sum it is about; the kind says what it means.
+    public let amount: Int128
+    /// Settled money after it.
+    public let balance: Int128
+    /// Announced money after it.
+    public let pendingDebit: Int128
+    /// Reserved money after it.
+    public let pendingCredit: Int128
+    /// The overdraft limit in force.
+    public let overdraftLimit: Int128
+    /// The other wallet; nil for the asset's outside account.
+    public let counterparty: WalletID?
+    /// The idempotency key of the operation.
+    public let key: IdempotencyKey?
+    /// The first 16 bytes of the SHA-256 of the operation's content; nil when nothing can repeat it.
+    public let contentHash: UInt128?
+    /// The client's words about a revert.
+    public let note: String?
+    /// The client's words about a transfer; on its first entry.
+    public let description: String?
+    /// The client's JSON object; on the first entry of a wallet or transfer.
+    public let metadata: String?
+    /// The expiry of a pending transfer; on its first entry.
+    public let expiresAt: Timestamp?
+    /// When it was made; never before the entry it follows.
+    public let occurredAt: Timestamp
+
+    /// An entry out of its parts.
+    public init(
+        walletID: WalletID, version: Int64, kind: EntryKind, transferID: TransferID?, direction: Direction?,
+        amount: Int128, balance: Int128, pendingDebit: Int128, pendingCredit: Int128, overdraftLimit: Int128,
+        counterparty: WalletID?, key: IdempotencyKey?, contentHash: UInt128?, note: String?, description: String?,
+        metadata: String?, expiresAt: Timestamp?, occurredAt: Timestamp
+    ) {
+        self.walletID = walletID
+        self.version = version
+        self.kind = kind
+        self.transferID = transferID
+        self.direction = direction
+        self.amount = amount
+        self.balance = balance
+        self.pendingDebit = pendingDebit
+        self.pendingCredit = pendingCredit
+        self.overdraftLimit = overdraftLimit
+        self.counterparty = counterparty
+        self.key = key
+        self.contentHash = contentHash
+        self.note = note
+        self.description = description
+        self.metadata = metadata
+        self.expiresAt = expiresAt
+        self.occurredAt = occurredAt
+    }
+}
+
+/// One decided change: the entry to append and what it leaves behind.
+public struct Posting: Hashable, Sendable {
+    /// The journal row.
+    public let entry: Entry
+    /// The wallet after it.
+    public let wallet: Wallet
+    /// The transfer after it; nil when the entry has none.
+    public let transfer: Transfer?
+
+    /// A posting out of its parts.
+    public init(entry: Entry, wallet: Wallet, transfer: Transfer?) {
+        self.entry = entry
+        self.wallet = wallet
+        self.transfer = transfer
+    }
+}
