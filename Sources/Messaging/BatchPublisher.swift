@@ -1,6 +1,6 @@
 import CNATS
 public import Observability
-public import Runtime
+import Runtime
 import Synchronization
 
 /// Publishes batches to JetStream and tells what became of each message.
@@ -192,7 +192,7 @@ private final class AckInbox {
         var made: OpaquePointer?
         let status = natsConnection_Subscribe(
             &made, link.handle, subject + ".*.*",
-            { _, _, message, context in Self.receive(message, context) }, CallbackTable<Target>.context(token))
+            { _, _, message, context in AckInbox.receive(message, context) }, CallbackTable<Target>.context(token))
         guard status == NATS_OK, let made else {
             Self.targets.remove(token)
             try check(status, "subscribe")

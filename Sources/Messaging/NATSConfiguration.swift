@@ -1,4 +1,4 @@
-public import Runtime
+import Runtime
 
 /// How to reach NATS, and how patient to be.
 public struct NATSConfiguration: Sendable {

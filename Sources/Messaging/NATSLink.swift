@@ -102,19 +102,24 @@ final class NATSLink: @unchecked Sendable {
         _ options: OpaquePointer, _ context: UnsafeMutableRawPointer?
     ) throws(MessagingError) {
         try check(
-            natsOptions_SetDisconnectedCB(options, { _, context in tell(context, .disconnected) }, context), "callback")
+            natsOptions_SetDisconnectedCB(options, { _, context in NATSLink.tell(context, .disconnected) }, context),
+            "callback")
         try check(
-            natsOptions_SetReconnectedCB(options, { _, context in tell(context, .reconnected) }, context), "callback")
+            natsOptions_SetReconnectedCB(options, { _, context in NATSLink.tell(context, .reconnected) }, context),
+            "callback")
         try check(
             natsOptions_SetClosedCB(
-                options, { connection, context in tell(context, .closed(reason: lastError(connection))) }, context),
+                options,
+                { connection, context in
+                    NATSLink.tell(context, .closed(reason: NATSLink.lastError(connection)))
+                }, context),
             "callback")
         try check(
             natsOptions_SetErrorHandler(
                 options,
                 { connection, _, status, context in
                     let text = natsStatus_GetText(status).map { String(cString: $0) } ?? "unknown"
-                    tell(context, .complaint("\(text): \(lastError(connection))"))
+                    NATSLink.tell(context, .complaint("\(text): \(NATSLink.lastError(connection))"))
                 }, context), "callback")
     }
 
