@@ -122,7 +122,7 @@ final class LaneSession {
         do {
             let status = try connection.query("transaction_status", parameters)
             if !status.isNull(0, 0), try status.text(0, 0) == "in progress" { return nil }
-        } catch where error.kind == .server {
+        } catch  where error.kind == .server {
             // The server has forgotten the transaction: it crashed before anything of it was durable.
         }
         // A crash may give the same id to another transaction, so the batch's own row has the last word.

@@ -1,3 +1,5 @@
+import Postgres
+
 /// Why the store could not answer. None of these is a business refusal.
 public enum LedgerStoreError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The queue is full or the operation waited too long in it; nothing was recorded.
@@ -16,6 +18,22 @@ public enum LedgerStoreError: Error, Hashable, Sendable, CustomStringConvertible
         case .unavailable: "the database is away"
         case .outcomeUnknown: "the outcome of the commit is unknown"
         case .inconsistent(let message): "the ledger's data is inconsistent: \(message)"
+        }
+    }
+}
+
+extension LedgerStoreError {
+    /// The error of a read. A read has no outcome to lose.
+    public init(reading error: any Error) {
+        switch error {
+        case let error as LedgerStoreError:
+            self = error
+        case let error as PostgresError where error.kind == .overloaded:
+            self = .overloaded(retryAfterSeconds: 1)
+        case let error as PostgresError where error.isTransient || error.kind == .stopped:
+            self = .unavailable
+        default:
+            self = .inconsistent("\(error)")
         }
     }
 }

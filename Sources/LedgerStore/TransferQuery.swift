@@ -1,4 +1,5 @@
 public import Ledger
+public import Postgres
 
 /// Which transfers of a wallet to list.
 public struct TransferQuery: Hashable, Sendable {
@@ -18,5 +19,18 @@ public struct TransferQuery: Hashable, Sendable {
     /// All transfers, newest first, up to `limit`.
     public init(limit: Int) {
         self.limit = limit
+    }
+
+    /// The parameters of a listing statement: wallet, before, status, direction, from, to, limit.
+    public func parameters(of wallet: WalletID) -> PostgresParameters {
+        let parameters = PostgresParameters()
+        parameters.append(uuid: wallet.uuid.bits)
+        parameters.append(int8: before)
+        parameters.append(int2: status?.rawValue)
+        parameters.append(int2: direction?.rawValue)
+        parameters.append(timestamp: from?.microseconds)
+        parameters.append(timestamp: to?.microseconds)
+        parameters.append(int8: Int64(limit))
+        return parameters
     }
 }
