@@ -1,0 +1,148 @@
+-- The write side: the journal is the truth, everything else is derived from it or guards it.
+-- Sums are minor units. A debit puts money into the wallet, a credit takes it out.
+CREATE SCHEMA IF NOT EXISTS ledger;
+
+-- The scale of an asset never changes once it was used: every process compares its configuration with this table.
+CREATE TABLE ledger.assets (
+    code text PRIMARY KEY,
+    scale smallint NOT NULL CHECK (scale BETWEEN 0 AND 30),
+    first_seen_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- A wallet is the snapshot of its journal. No foreign key to assets: every new wallet would lock the same few rows.
+CREATE TABLE ledger.wallets (
+    id uuid PRIMARY KEY,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    version bigint NOT NULL CHECK (version > 0),
+    status smallint NOT NULL CHECK (status BETWEEN 1 AND 3),
+    asset text NOT NULL,
+    balance numeric(38, 0) NOT NULL,
+    pending_debit numeric(38, 0) NOT NULL CHECK (pending_debit >= 0),
+    pending_credit numeric(38, 0) NOT NULL CHECK (pending_credit >= 0),
+    overdraft_limit numeric(38, 0) NOT NULL CHECK (overdraft_limit >= 0),
+    owner_id text,
+    metadata text,
+    CONSTRAINT wallets_available CHECK (balance - pending_credit + overdraft_limit >= 0)
+) WITH (fillfactor = 70);
+
+-- Append-only. One row for each change of a wallet, without gaps; the balances are those after the change.
+-- kind: 1 opened, 2 pending, 3 posted, 4 completed, 5 reverted, 6 expired, 7 refused. direction: 1 debit, 2 credit.
+-- counterparty: another wallet, or NULL for the asset's outside account.
+CREATE TABLE ledger.journal (
+    wallet_id uuid NOT NULL,
+    version bigint NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    transfer_id uuid,
+    key_digest uuid,
+    content_hash uuid,
+    counterparty uuid,
+    kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 7),
+    direction smallint CHECK (direction IN (1, 2)),
+    amount numeric(38, 0) NOT NULL,
+    balance numeric(38, 0) NOT NULL,
+    pending_debit numeric(38, 0) NOT NULL CHECK (pending_debit >= 0),
+    pending_credit numeric(38, 0) NOT NULL CHECK (pending_credit >= 0),
+    overdraft_limit numeric(38, 0) NOT NULL CHECK (overdraft_limit >= 0),
+    reference_id text,
+    note text,
+    description text,
+    metadata text,
+    PRIMARY KEY (wallet_id, version),
+    CONSTRAINT journal_opening CHECK ((kind = 1) = (version = 1) AND version > 0),
+    CONSTRAINT journal_transfer CHECK (
+        (kind = 1) = (transfer_id IS NULL) AND (transfer_id IS NULL) = (direction IS NULL)),
+    CONSTRAINT journal_amount CHECK (amount > 0 OR kind = 1 AND amount = 0),
+    CONSTRAINT journal_key CHECK ((key_digest IS NULL) = (reference_id IS NULL)),
+    CONSTRAINT journal_available CHECK (balance - pending_credit + overdraft_limit >= 0)
+);
+
+CREATE UNIQUE INDEX journal_by_key ON ledger.journal (wallet_id, key_digest) WHERE key_digest IS NOT NULL;
+
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the journal is append-only: % refused', TG_OP USING ERRCODE = 'restrict_violation';
+END
+$$;
+
+CREATE TRIGGER journal_keeps_rows BEFORE UPDATE OR DELETE ON ledger.journal
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER journal_keeps_table BEFORE TRUNCATE ON ledger.journal
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+-- Where each transfer stands; its other parts are in the journal rows that the two versions name.
+-- status: 1 pending, 2 completed, 3 failed. Updated in place, so no other index may name a column that changes.
+CREATE TABLE ledger.transfers (
+    wallet_id uuid NOT NULL,
+    transfer_id uuid NOT NULL,
+    created_version bigint NOT NULL,
+    resolved_version bigint,
+    expires_at timestamptz,
+    status smallint NOT NULL CHECK (status BETWEEN 1 AND 3),
+    direction smallint NOT NULL CHECK (direction IN (1, 2)),
+    amount numeric(38, 0) NOT NULL CHECK (amount > 0),
+    PRIMARY KEY (wallet_id, transfer_id),
+    CONSTRAINT transfers_resolution CHECK ((status = 1) = (resolved_version IS NULL))
+) WITH (fillfactor = 80);
+
+-- The pending transfers that run out, by when; a row leaves with its transfer's resolution.
+CREATE TABLE ledger.expirations (
+    expires_at timestamptz NOT NULL,
+    wallet_id uuid NOT NULL,
+    transfer_id uuid NOT NULL,
+    PRIMARY KEY (expires_at, wallet_id, transfer_id)
+);
+
+-- Answers of refused operations that carried an idempotency key and left no journal row.
+CREATE TABLE ledger.refusals (
+    wallet_id uuid NOT NULL,
+    key_digest uuid NOT NULL,
+    content_hash uuid NOT NULL,
+    transfer_id uuid,
+    occurred_at timestamptz NOT NULL,
+    code text NOT NULL,
+    detail text NOT NULL,
+    reference_id text NOT NULL,
+    PRIMARY KEY (wallet_id, key_digest)
+);
+
+-- Which wallet an idempotency key created; a scope keeps the keys of one kind apart.
+CREATE TABLE ledger.wallet_keys (
+    scope text NOT NULL,
+    key text NOT NULL,
+    wallet_id uuid NOT NULL,
+    PRIMARY KEY (scope, key)
+);
+
+-- One row for each committed batch; it leaves with the transaction of the change and stays for the retention.
+-- messages: the ready event messages by partition. drive: grows when a published row has to be sent anew.
+CREATE TABLE ledger.outbox (
+    id uuid PRIMARY KEY,
+    created_at timestamptz NOT NULL,
+    next_attempt_at timestamptz NOT NULL,
+    published_at timestamptz,
+    attempts integer NOT NULL DEFAULT 0,
+    drive integer NOT NULL DEFAULT 0,
+    event_count integer NOT NULL CHECK (event_count > 0),
+    last_error text,
+    messages bytea NOT NULL
+);
+CREATE INDEX outbox_due ON ledger.outbox (next_attempt_at) WHERE published_at IS NULL;
+CREATE INDEX outbox_published ON ledger.outbox (published_at) WHERE published_at IS NOT NULL;
+
+DO $$
+BEGIN
+    ALTER TABLE ledger.outbox ALTER COLUMN messages SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported OR invalid_parameter_value THEN
+    RAISE NOTICE 'this server has no lz4: the outbox is compressed with pglz';
+END
+$$;
+
+-- What the relays have seen of the stream: another creation time or a smaller last sequence means lost messages.
+CREATE TABLE ledger.outbox_streams (
+    stream text PRIMARY KEY,
+    created_at timestamptz NOT NULL,
+    last_sequence bigint NOT NULL,
+    observed_at timestamptz NOT NULL
+);
