@@ -17,7 +17,7 @@ final class LoadProgress: Sendable {
     let lost = Atomic<Int>(0)
 }
 
-/// A resolved transfer and the state it was left in, to look up at the end.
+/// A transfer and the state it was left in, to look up at the end.
 struct TransferSample: Sendable {
     let transfer: BenchTransfer
     let status: String
@@ -182,15 +182,15 @@ struct LoadDriver: ExchangeDriver, Sendable {
         return random.below(10) < 9 ? 0 : Int32(1 + random.below(options.wallets - 1))
     }
 
-    /// Keeps an acknowledged transfer to resolve it later, or a resolved one to look at in the end.
+    /// Keeps an acknowledged transfer to resolve it later, or one that is done with to look at in the end.
     private mutating func keep(_ ticket: Ticket) {
         let status: String
         var reason: String?
         switch ticket.kind {
         case .create:
             let staysPending = options.mix == .create || (options.mix == .mixed && random.below(20) == 0)
-            if !staysPending { pending.append(ticket.transfer) }
-            return
+            guard staysPending else { return pending.append(ticket.transfer) }
+            status = "pending"
         case .complete, .transfer: status = "completed"
         case .revert:
             status = "failed"
