@@ -71,6 +71,10 @@ public struct JSONError: Error, Equatable, Sendable {
 
     /// One sentence for the person who sent the document.
     public var message: String {
+        if case .unknownMember(let name) = kind {
+            // The path ends in the member itself.
+            return "The member \"\(path.isEmpty ? name : path)\" is not known"
+        }
         let place = path.isEmpty ? "at byte \(offset)" : "in \"\(path)\" at byte \(offset)"
         return "\(problem) \(place)"
     }

@@ -22,6 +22,9 @@ public struct JSONWriter: Sendable {
         storage = [UInt8](repeating: 0, count: max(capacity, 64))
     }
 
+    /// How many bytes were written.
+    public var byteCount: Int { count }
+
     /// The bytes written so far.
     @inlinable
     public var bytes: [UInt8] { Array(storage[0..<count]) }

@@ -20,6 +20,13 @@ import Testing
         #expect(value.string.map { Array($0.utf8) } == Array(expected.utf8))
     }
 
+    @Test func refusesEndlessNesting() {
+        for opening in ["[", "{\"a\":", "[{\"a\":"] {
+            let text = String(repeating: opening, count: 100_000)
+            #expect(throws: JSONError.self) { _ = try JSONValue(parsing: Array(text.utf8)) }
+        }
+    }
+
     static let accepted: [String] = [
         "null", "true", "false", "0", "-0", "1", "-1", "0.0", "-0.1", "1e1", "1E+2", "1e-2", "0e0", "0e+1", "1.5E9",
         "123456789012345678901234567890", "1e400", "-1e-400", "0.00000000000000000000000000000000000001",
@@ -75,7 +82,6 @@ import Testing
         // Too deep.
         String(repeating: "[", count: 33) + String(repeating: "]", count: 33),
         String(repeating: "{\"a\":", count: 33) + "1" + String(repeating: "}", count: 33),
-        String(repeating: "[", count: 100_000), String(repeating: "{\"a\":", count: 100_000),
     ]
 
     /// The middle of a string that is not UTF-8, and encodings that are not UTF-8.

@@ -24,6 +24,7 @@ nats_settings() {
 # Written by scripts/lib/nats.sh at every start.
 server_name: "wallet-$WALLET_NATS_PORT"
 listen: "127.0.0.1:$WALLET_NATS_PORT"
+${WALLET_NATS_MONITOR_PORT:+http: \"127.0.0.1:$WALLET_NATS_MONITOR_PORT\"}
 max_payload: 1MB
 write_deadline: "5s"
 jetstream {

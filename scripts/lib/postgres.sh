@@ -3,8 +3,14 @@
 # its owner may enter. PostgreSQL refuses to run as root, so root runs it as the system user `postgres`.
 # Passwords are random, made at the first start and kept in $secrets (0600); everybody, local or not, needs one (SCRAM).
 
-pg_home=$local_dir/postgres
-pg_data=$pg_home/data
+pg_link=$local_dir/postgres
+
+# Where the cluster lies: in $pg_link, or where that points to (see place_pg_home).
+locate_pg_home() {
+    pg_home=$(readlink -f "$pg_link" || echo "$pg_link")
+    pg_data=$pg_home/data
+    marks["postgres"]="-D $pg_data"
+}
 
 # Runs a command as PostgreSQL's user, becoming it (no process in between).
 as_pg_user() {
@@ -33,26 +39,30 @@ pg_bin() {
 # with a link in its place.
 place_pg_home() {
     local outside
-    if [[ -e $pg_home ]]; then return; fi
-    if ((EUID != 0)); then
-        mkdir -m 0700 "$pg_home"
-        return
+    if [[ -L $pg_link && ! -e $pg_link ]]; then rm -f "$pg_link"; fi
+    if [[ ! -e $pg_link ]]; then
+        if ((EUID != 0)) || (as_pg_user test -x "$local_dir"); then
+            mkdir "$pg_link"
+        else
+            outside=/var/lib/wallet-stack/$(printf %s "$local_dir" | sha256sum | cut -c1-12)
+            say "the user postgres may not enter $local_dir: its data goes to $outside"
+            # What lies there belongs to a checkout that was deleted; its passwords went with it.
+            rm -rf "$outside"
+            mkdir -p "$outside"
+            ln -s "$outside" "$pg_link"
+        fi
     fi
-    if (as_pg_user test -x "$local_dir"); then
-        mkdir -m 0700 "$pg_home"
-    else
-        outside=/var/lib/wallet-stack/$(printf %s "$local_dir" | sha256sum | cut -c1-12)
-        say "the user postgres may not enter $local_dir: its data goes to $outside"
-        mkdir -p "$outside"
-        chmod 0700 "$outside"
-        ln -s "$outside" "$pg_home"
-    fi
-    chown postgres:postgres "$pg_home/."
+    chmod 0700 "$pg_link/."
+    if ((EUID == 0)); then chown postgres:postgres "$pg_link/."; fi
+    locate_pg_home
 }
 
 remove_pg_home() {
-    if [[ -L $pg_home ]]; then rm -rf "$(readlink "$pg_home")"; fi
-    rm -rf "$pg_home"
+    if [[ -L $pg_link ]]; then
+        rm -rf "$(readlink "$pg_link")"
+        rmdir --ignore-fail-on-non-empty /var/lib/wallet-stack
+    fi
+    rm -rf "$pg_link"
 }
 
 create_cluster() {
@@ -63,8 +73,8 @@ create_cluster() {
     (umask 077 && echo "$WALLET_PG_ADMIN_PASSWORD" >"$password_file")
     if ((EUID == 0)); then chown postgres "$password_file"; fi
     if ! (cd / && as_pg_user "$(pg_bin)/initdb" --pgdata="$pg_data.new" --username=postgres --pwfile="$password_file" \
-        --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --data-checksums >>"$log/postgres.log" 2>&1); then
-        show_log postgres
+        --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --data-checksums >"$log/initdb.log" 2>&1); then
+        show_log initdb
         fail "PostgreSQL's initdb failed"
     fi
     rm -f "$password_file"
@@ -153,7 +163,7 @@ clear_old_postgres() {
         sleep 0.1
     done
     pid=$(head -n 1 "$pg_data/postmaster.pid")
-    if [[ -d /proc/$pid ]]; then rm -f "$pg_data/postmaster.pid"; fi
+    if [[ -d /proc/$pid ]]; then rm -f "$pg_data/postmaster.pid" "$pg_home"/socket/.s.PGSQL.*; fi
 }
 
 start_postgres() {

@@ -71,7 +71,7 @@ await() { # NAME WHAT SECONDS CONDITION...
 show_log() { # NAME
     {
         echo "--- the last lines of $log/$1.log"
-        tail -n 30 "$log/$1.log" || true
+        tail -n 15 "$log/$1.log" || true
         echo "---"
     } >&2
 }

@@ -1,0 +1,97 @@
+internal import CLibPQ
+
+/// How to reach a database, and the limits every session lives under.
+public struct PostgresConfiguration: Sendable, CustomStringConvertible {
+    /// libpq's own connection options, in the order libpq lists them.
+    let options: [(keyword: String, value: String)]
+
+    /// Shown in `pg_stat_activity` unless the URL names another.
+    public var applicationName: String
+    /// For reaching the server, authenticating and preparing the session.
+    public var connectTimeout: Duration = .seconds(2)
+    /// `statement_timeout` of the session; zero means none.
+    public var statementTimeout: Duration = .seconds(5)
+    /// `lock_timeout` of the session; zero means none.
+    public var lockTimeout: Duration = .seconds(3)
+    /// `idle_in_transaction_session_timeout` of the session; zero means none.
+    public var idleInTransactionTimeout: Duration = .seconds(10)
+    /// How long to wait for any single answer before the connection is given up. It should exceed `statementTimeout`,
+    /// so that a server that is alive gets to answer first.
+    public var answerTimeout: Duration = .seconds(8)
+    /// Further settings of the session, applied at connect in this order, such as `("plan_cache_mode", "auto")`.
+    public var settings: [(name: String, value: String)] = []
+
+    /// Parses a `postgresql://` URL, or any other connection string of libpq.
+    ///
+    /// - Throws: `PostgresError` of kind `.configuration`; its message never quotes the URL, which may hold a password.
+    public init(url: String, applicationName: String = "wallet") throws(PostgresError) {
+        var problem: UnsafeMutablePointer<CChar>?
+        guard let parsed = PQconninfoParse(url, &problem) else {
+            let reason = problem.map { String(cString: $0) } ?? "out of memory"
+            PQfreemem(problem)
+            let unquoted = reason.prefix { $0 != "\"" && !$0.isNewline }
+            throw PostgresError(.configuration, .connect, "the connection URL cannot be understood: \(unquoted)")
+        }
+        defer { PQconninfoFree(parsed) }
+        var options: [(keyword: String, value: String)] = []
+        var entry = parsed
+        while let keyword = entry.pointee.keyword {
+            if let value = entry.pointee.val {
+                options.append((String(cString: keyword), String(cString: value)))
+            }
+            entry += 1
+        }
+        self.options = options
+        self.applicationName = applicationName
+    }
+
+    /// The value the URL gives to one of libpq's options, such as `host` or `dbname`.
+    public func option(_ keyword: String) -> String? {
+        options.first { $0.keyword == keyword }?.value
+    }
+
+    /// The same server and limits, another database.
+    public func connecting(toDatabase name: String) -> PostgresConfiguration {
+        PostgresConfiguration(self, replacing: "dbname", with: name)
+    }
+
+    private init(_ other: PostgresConfiguration, replacing keyword: String, with value: String) {
+        self.options = other.options.filter { $0.keyword != keyword } + [(keyword, value)]
+        self.applicationName = other.applicationName
+        self.connectTimeout = other.connectTimeout
+        self.statementTimeout = other.statementTimeout
+        self.lockTimeout = other.lockTimeout
+        self.idleInTransactionTimeout = other.idleInTransactionTimeout
+        self.answerTimeout = other.answerTimeout
+        self.settings = other.settings
+    }
+
+    /// Where it leads, for logs: no password, no other secret.
+    public var description: String {
+        let user = option("user").map { "\($0)@" } ?? ""
+        let host = option("host") ?? option("hostaddr") ?? "local socket"
+        let port = option("port").map { ":\($0)" } ?? ""
+        return "postgresql://\(user)\(host)\(port)/\(option("dbname") ?? "")"
+    }
+
+    /// What libpq is given: the URL's options, with defaults for those that the URL leaves open.
+    var connectOptions: [(keyword: String, value: String)] {
+        let milliseconds = max(1000, answerTimeout.ceilingMilliseconds)
+        let defaults = [
+            ("fallback_application_name", applicationName), ("client_encoding", "UTF8"), ("keepalives", "1"),
+            ("keepalives_idle", "15"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", String(min(milliseconds, 3_600_000))),
+        ]
+        return options + defaults.filter { option($0.0) == nil }
+    }
+
+    /// The settings of the session, the limits first so that a caller's own setting wins.
+    var sessionSettings: [(name: String, value: String)] {
+        let limits = [
+            ("statement_timeout", statementTimeout), ("lock_timeout", lockTimeout),
+            ("idle_in_transaction_session_timeout", idleInTransactionTimeout),
+        ]
+        return limits.map { (name: $0.0, value: String(min($0.1.ceilingMilliseconds, Int64(Int32.max)))) }
+            + [("client_min_messages", "warning"), ("timezone", "UTC")] + settings
+    }
+}
