@@ -9,7 +9,7 @@ enum LogLine {
         var line: [UInt8] = []
         line.reserveCapacity(256)
         line += "{\"time\":\"".utf8
-        appendTime(time, to: &line)
+        Clock.appendRFC3339(microseconds: time, to: &line)
         line += "\",\"level\":\"".utf8
         line += level.rawValue.utf8
         line += "\",\"message\":".utf8
@@ -31,7 +31,7 @@ enum LogLine {
 
     static func text(time: Int64, level: Logger.Level, message: String, fields: LogFields) -> [UInt8] {
         var line: [UInt8] = []
-        appendTime(time, to: &line)
+        Clock.appendRFC3339(microseconds: time, to: &line)
         line.append(0x20)
         line += level.rawValue.uppercased().utf8
         line += String(repeating: " ", count: 8 - level.rawValue.utf8.count).utf8
@@ -95,42 +95,4 @@ enum LogLine {
     }
 
     private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
-
-    /// RFC 3339 in UTC with microseconds.
-    static func appendTime(_ microseconds: Int64, to line: inout [UInt8]) {
-        let second = Int64(1_000_000)
-        let seconds = (microseconds - (microseconds % second + second) % second) / second
-        let days = (seconds - (seconds % 86400 + 86400) % 86400) / 86400
-        let clock = seconds - days * 86400
-        // Days to a civil date, counted in eras of 400 years that begin on 1 March.
-        let shifted = days + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        appendPadded(year, 4, to: &line)
-        line.append(0x2D)
-        appendPadded(month, 2, to: &line)
-        line.append(0x2D)
-        appendPadded(day, 2, to: &line)
-        line.append(0x54)
-        appendPadded(clock / 3600, 2, to: &line)
-        line.append(0x3A)
-        appendPadded(clock / 60 % 60, 2, to: &line)
-        line.append(0x3A)
-        appendPadded(clock % 60, 2, to: &line)
-        line.append(0x2E)
-        appendPadded(microseconds - seconds * second, 6, to: &line)
-        line.append(0x5A)
-    }
-
-    private static func appendPadded(_ value: Int64, _ width: Int, to line: inout [UInt8]) {
-        let digits = String(max(0, value)).utf8
-        for _ in 0..<max(0, width - digits.count) { line.append(0x30) }
-        line += digits
-    }
 }

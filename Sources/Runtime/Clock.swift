@@ -1,4 +1,5 @@
 import Glibc
+public import Ledger
 
 /// Where a component gets the time from, so that tests can give it another one.
 public struct Clock: Sendable {
@@ -14,6 +15,14 @@ public struct Clock: Sendable {
     ) {
         self.wallMicroseconds = wallMicroseconds
         self.monotonicNanoseconds = monotonicNanoseconds
+    }
+
+    /// The wall clock's time as a timestamp.
+    public func now() -> Timestamp { Timestamp(microseconds: wallMicroseconds()) }
+
+    /// Appends a wall clock reading as RFC 3339 in UTC with microseconds.
+    public static func appendRFC3339(microseconds: Int64, to bytes: inout [UInt8]) {
+        Timestamp(microseconds: microseconds).append(to: &bytes)
     }
 
     /// The machine's clocks.

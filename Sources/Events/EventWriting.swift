@@ -1,0 +1,106 @@
+public import JSON
+import Ledger
+
+extension JSONWriter {
+    /// Writes one event as a CloudEvents JSON object. Members without a value are left out.
+    public mutating func event(_ event: WalletEvent) {
+        let wallet = event.wallet
+        beginObject()
+        member("specversion", "1.0")
+        name("id")
+        quoted(capacity: 60) { bytes in
+            wallet.id.uuid.append(to: &bytes)
+            bytes.append(0x3A)
+            bytes.append(contentsOf: String(wallet.version).utf8)
+        }
+        member("source", "/wallet")
+        member("type", event.type.rawValue)
+        name("subject")
+        quoted(capacity: 36) { wallet.id.uuid.append(to: &$0) }
+        moment("time", wallet.updatedAt)
+        member("datacontenttype", "application/json")
+        if let correlation = event.origin.correlationID { member("correlationid", correlation) }
+        if let trace = event.origin.traceParent { member("traceparent", trace) }
+        name("data")
+        beginObject()
+        if let transfer = event.transfer {
+            name("transfer")
+            self.transfer(transfer, scale: wallet.asset.scale)
+        }
+        name("wallet")
+        self.wallet(wallet)
+        endObject()
+        endObject()
+    }
+
+    private mutating func transfer(_ transfer: Transfer, scale: Int) {
+        beginObject()
+        identifier("id", transfer.id.uuid)
+        member("direction", transfer.direction.word)
+        money("amount", transfer.amount, scale: scale)
+        member("status", transfer.status.word)
+        if let reason = transfer.reason { member("reason", reason.rawValue) }
+        if let settled = transfer.completedAmount { money("completed_amount", settled, scale: scale) }
+        if let reference = transfer.referenceID { member("reference_id", reference) }
+        if let description = transfer.description { member("description", description) }
+        if let note = transfer.note { member("note", note) }
+        if let other = transfer.counterparty { identifier("counterparty_wallet_id", other.uuid) }
+        if let expiry = transfer.expiresAt { moment("expires_at", expiry) }
+        if let metadata = transfer.metadata {
+            name("metadata")
+            raw(metadata)
+        }
+        member("created_version", transfer.createdVersion)
+        moment("created_at", transfer.createdAt)
+        if let resolved = transfer.resolvedAt { moment("resolved_at", resolved) }
+        endObject()
+    }
+
+    private mutating func wallet(_ wallet: Wallet) {
+        let scale = wallet.asset.scale
+        beginObject()
+        identifier("id", wallet.id.uuid)
+        if let owner = wallet.ownerID { member("owner_id", owner) }
+        member("asset", wallet.asset.code)
+        member("scale", Int64(scale))
+        money("balance", wallet.balance, scale: scale)
+        money("pending_debit", wallet.pendingDebit, scale: scale)
+        money("pending_credit", wallet.pendingCredit, scale: scale)
+        money("available", wallet.available, scale: scale)
+        if wallet.overdraftLimit != 0 { money("overdraft_limit", wallet.overdraftLimit, scale: scale) }
+        member("version", wallet.version)
+        member("status", wallet.status.word)
+        if let metadata = wallet.metadata {
+            name("metadata")
+            raw(metadata)
+        }
+        moment("created_at", wallet.createdAt)
+        moment("updated_at", wallet.updatedAt)
+        endObject()
+    }
+
+    private mutating func identifier(_ label: StaticString, _ id: RawUUID) {
+        name(label)
+        quoted(capacity: 36) { id.append(to: &$0) }
+    }
+
+    private mutating func moment(_ label: StaticString, _ moment: Timestamp) {
+        name(label)
+        quoted(capacity: 27) { moment.append(to: &$0) }
+    }
+
+    private mutating func money(_ label: StaticString, _ minorUnits: Int128, scale: Int) {
+        name(label)
+        quoted(capacity: 42) { Money.append(minorUnits, scale: scale, to: &$0) }
+    }
+
+    /// A string of plain ASCII that needs no escaping.
+    private mutating func quoted(capacity: Int, _ fill: (inout [UInt8]) -> Void) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(capacity + 2)
+        bytes.append(0x22)
+        fill(&bytes)
+        bytes.append(0x22)
+        raw(bytes)
+    }
+}

@@ -1,0 +1,224 @@
+import Events
+import Ledger
+import Observability
+import Postgres
+import Runtime
+
+/// Decides and commits batches on one connection, and answers each operation exactly once, after the commit.
+///
+/// A failed transaction has changed nothing: it is tried again, then split in halves until the operation that spoils it
+/// stands alone. A commit whose answer was lost is looked up before anybody is told anything.
+struct BatchCommitter {
+    private enum Attempt {
+        case done
+        /// Nothing was applied; the same batch may succeed now.
+        case again(any Error)
+        /// Nothing was applied; an operation of the batch is to blame.
+        case spoiled(any Error)
+        /// Nothing was applied; the database is away.
+        case away(any Error)
+        /// Nobody knows.
+        case unknown(any Error)
+    }
+
+    private static let attemptsMax = 4
+
+    private let session: LaneSession
+    private let configuration: LedgerWriterConfiguration
+    private let clock: Clock
+    private let logger: Logger
+    private let metrics: WriterMetrics
+    private let identifiers = UUIDv7Generator()
+    /// Never raised: waiting for it is a pause.
+    private let pause = StopSignal()
+    private var backoff = Backoff(base: .milliseconds(50), maximum: .seconds(2))
+    private var nextConnect: UInt64 = 0
+    private var wasConnected = false
+
+    init(
+        session: LaneSession, configuration: LedgerWriterConfiguration, clock: Clock, logger: Logger,
+        metrics: WriterMetrics
+    ) {
+        self.session = session
+        self.configuration = configuration
+        self.clock = clock
+        self.logger = logger
+        self.metrics = metrics
+    }
+
+    /// Makes sure of a connection; false when the database is away. Between attempts there is a growing pause,
+    /// during which the answer is no at once.
+    mutating func connect() -> Bool {
+        if session.connection.isHealthy { return true }
+        guard clock.monotonicNanoseconds() >= nextConnect else { return false }
+        do {
+            try session.connection.connect()
+            backoff.reset()
+            if wasConnected {
+                metrics.reconnects.increment()
+                logger.info("writer lane reconnected")
+            }
+            wasConnected = true
+            return true
+        } catch {
+            let pause = backoff.next()
+            nextConnect = clock.monotonicNanoseconds() + UInt64(clamping: pause.wholeNanoseconds)
+            logger.error("writer lane cannot reach the database", ["error": .describing(error)])
+            return false
+        }
+    }
+
+    /// Commits the operations and answers them.
+    mutating func commit(_ batch: [PendingOperation]) {
+        commit(batch[...])
+    }
+
+    private mutating func commit(_ batch: ArraySlice<PendingOperation>) {
+        guard !batch.isEmpty else { return }
+        var failure: Attempt = .done
+        let giveUpAt = clock.monotonicNanoseconds() + UInt64(clamping: configuration.queueTimeout.wholeNanoseconds)
+        for number in 1...Self.attemptsMax {
+            failure = attempt(batch)
+            switch failure {
+            case .done:
+                return
+            case .again(let error):
+                metrics.retries.increment()
+                logger.warning(
+                    "batch is tried again",
+                    ["attempt": .int(number), "operations": .int(batch.count), "error": .describing(error)])
+                if clock.monotonicNanoseconds() < giveUpAt { continue }
+            case .spoiled, .away, .unknown:
+                break
+            }
+            break
+        }
+        giveUp(batch, failure)
+    }
+
+    private mutating func giveUp(_ batch: ArraySlice<PendingOperation>, _ failure: Attempt) {
+        switch failure {
+        case .done:
+            return
+        case .away(let error):
+            logger.error("batch refused", ["operations": .int(batch.count), "error": .describing(error)])
+            answer(batch, .failure(.unavailable))
+        case .unknown(let error):
+            metrics.unknownOutcomes.increment(by: batch.count)
+            logger.error("outcome unknown", ["operations": .int(batch.count), "error": .describing(error)])
+            answer(batch, .failure(.outcomeUnknown))
+        case .again(let error), .spoiled(let error):
+            if batch.count > 1 {
+                metrics.splits.increment()
+                logger.warning("batch is split", ["operations": .int(batch.count), "error": .describing(error)])
+                let middle = batch.startIndex + batch.count / 2
+                commit(batch[..<middle])
+                commit(batch[middle...])
+                return
+            }
+            logger.error("operation refused by the database", ["error": .describing(error)])
+            let isPassing = (error as? PostgresError)?.isTransient ?? false
+            answer(batch, .failure(isPassing ? .unavailable : .inconsistent("\(error)")))
+        }
+    }
+
+    private func answer(_ batch: ArraySlice<PendingOperation>, _ outcome: PendingOperation.Outcome) {
+        for pending in batch { pending.answer.resume(returning: outcome) }
+    }
+
+    private mutating func attempt(_ batch: ArraySlice<PendingOperation>) -> Attempt {
+        guard connect() else { return .away(PostgresAway()) }
+        let began = clock.monotonicNanoseconds()
+        do {
+            var (book, transactionID) = try session.load(BatchNeeds(batch))
+            var writes = BatchWrites(
+                events: EventMessages(
+                    partitions: configuration.eventPartitions, eventsPerMessage: configuration.eventsPerMessage))
+            var verdicts: [Decision.Verdict] = []
+            verdicts.reserveCapacity(batch.count)
+            for pending in batch {
+                // Each operation gets its own moment: a batch may hold many seconds' worth of entries of one wallet.
+                let now = Timestamp(microseconds: clock.wallMicroseconds())
+                let decision = book.decide(pending.operation, at: now)
+                writes.add(pending.operation, decision, origin: pending.origin, at: now)
+                verdicts.append(decision.verdict)
+            }
+            if writes.isEmpty {
+                session.connection.rollback()
+            } else if let failure = finish(&writes, book, transactionID) {
+                return failure
+            }
+            record(batch, began: began)
+            for (pending, verdict) in zip(batch, verdicts) { pending.answer.resume(returning: .success(verdict)) }
+            return .done
+        } catch {
+            return classify(error)
+        }
+    }
+
+    private func record(_ batch: ArraySlice<PendingOperation>, began: UInt64) {
+        metrics.batchSize.observe(count: batch.count)
+        metrics.commitSeconds.observe(nanoseconds: Int(clock.monotonicNanoseconds() - began))
+    }
+
+    /// Writes and commits; nil when that is durable.
+    private mutating func finish(_ writes: inout BatchWrites, _ book: Book, _ transactionID: String) -> Attempt? {
+        writes.settle(book)
+        let batchID = identifiers.next()
+        let hasEvents = writes.events.eventCount > 0
+        do {
+            try session.commit(&writes, batchID: batchID)
+            return nil
+        } catch let error as PostgresError where error.mayHaveCommitted {
+            metrics.lookups.increment()
+            logger.warning("connection lost around a commit", ["error": .describing(error)])
+            // Without events there is no outbox row to look for, but then only keyed refusals were written:
+            // deciding them again gives the stored ones back.
+            guard hasEvents else { return .again(error) }
+            return lookUp(transactionID, batchID, because: error)
+        } catch {
+            return classify(error)
+        }
+    }
+
+    /// Finds out what became of a commit whose answer was lost; nil when it is durable.
+    private mutating func lookUp(_ transactionID: String, _ batchID: RawUUID, because error: any Error) -> Attempt? {
+        let deadline = clock.monotonicNanoseconds() + UInt64(clamping: configuration.lookUpTimeout.wholeNanoseconds)
+        nextConnect = 0
+        backoff.reset()
+        while clock.monotonicNanoseconds() < deadline {
+            if connect() {
+                do {
+                    if let committed = try session.wasCommitted(transactionID: transactionID, batchID: batchID) {
+                        logger.info("outcome of the commit found", ["committed": .bool(committed)])
+                        return committed ? nil : .again(error)
+                    }
+                } catch {
+                    logger.warning("looking up a commit failed", ["error": .describing(error)])
+                }
+            }
+            pause.wait(for: .milliseconds(20))
+        }
+        return .unknown(error)
+    }
+
+    private mutating func classify(_ error: any Error) -> Attempt {
+        session.connection.rollback()
+        guard let error = error as? PostgresError else {
+            return error is AppearedMeanwhile ? .again(error) : .spoiled(error)
+        }
+        if error.isConnectionLost {
+            // Nothing was committed, so a fresh connection may do it: the server may just have been restarted.
+            nextConnect = 0
+            return .again(error)
+        }
+        // Somebody else created the same wallet or key in the meantime: now it can be read.
+        if error.sqlState == .uniqueViolation || error.isTransient { return .again(error) }
+        return .spoiled(error)
+    }
+}
+
+/// The database could not be reached.
+private struct PostgresAway: Error, CustomStringConvertible {
+    var description: String { "the database is away" }
+}

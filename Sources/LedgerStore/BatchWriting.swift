@@ -1,0 +1,175 @@
+import Events
+import Ledger
+import Postgres
+
+/// Sends the writes of a batch as statements over arrays. The arrays are kept and used again.
+final class BatchWriting {
+    /// The arrays of one statement, by position.
+    private final class Columns {
+        let arrays: [PostgresArray]
+        private let parameters = PostgresParameters()
+
+        init(_ types: [PostgresType]) {
+            arrays = types.map { PostgresArray(of: $0) }
+        }
+
+        func removeAll() {
+            for array in arrays { array.removeAll() }
+        }
+
+        func send(_ statement: String, on pipeline: PostgresPipeline) throws {
+            parameters.removeAll()
+            for array in arrays { parameters.append(array) }
+            try pipeline.send(statement, parameters)
+        }
+    }
+
+    private let parameters = PostgresParameters()
+    private let entries = Columns([
+        .uuid, .int8, .timestamp, .timestamp, .uuid, .uuid, .uuid, .uuid, .int2, .int2, .numeric, .numeric,
+        .numeric, .numeric, .numeric, .text, .text, .text, .text,
+    ])
+    private let wallets = Columns([
+        .uuid, .timestamp, .timestamp, .int8, .int2, .text, .numeric, .numeric, .numeric, .numeric, .text, .text,
+    ])
+    private let changes = Columns([.uuid, .timestamp, .int8, .numeric, .numeric, .numeric])
+    private let transfers = Columns([.uuid, .uuid, .int8, .int8, .timestamp, .int2, .int2, .numeric])
+    private let resolutions = Columns([.uuid, .uuid, .int8, .int2])
+    private let expirations = Columns([.timestamp, .uuid, .uuid])
+    private let refusals = Columns([.uuid, .uuid, .uuid, .uuid, .timestamp, .text, .text, .text])
+    private let walletKeys = Columns([.text, .uuid])
+
+    /// Queues the statements for `writes` and returns how many there are.
+    func send(_ writes: inout BatchWrites, batchID: RawUUID, on pipeline: PostgresPipeline) throws -> Int {
+        var statements = 0
+        func send(_ columns: Columns, _ statement: String, _ count: Int, _ fill: ([PostgresArray]) -> Void) throws {
+            guard count > 0 else { return }
+            columns.removeAll()
+            fill(columns.arrays)
+            try columns.send(statement, on: pipeline)
+            statements += 1
+        }
+        try send(wallets, "insert_wallets", writes.openedWallets.count) { columns in
+            for wallet in writes.openedWallets { Self.append(wallet, to: columns) }
+        }
+        try send(changes, "update_wallets", writes.changedWallets.count) { columns in
+            for wallet in writes.changedWallets { Self.appendChange(wallet, to: columns) }
+        }
+        try send(entries, "insert_entries", writes.postings.count) { columns in
+            for posting in writes.postings { Self.append(posting.entry, to: columns) }
+        }
+        try send(transfers, "insert_transfers", writes.createdTransfers.count) { columns in
+            for transfer in writes.createdTransfers { Self.append(transfer, to: columns) }
+        }
+        try send(resolutions, "resolve_transfers", writes.resolvedTransfers.count) { columns in
+            for transfer in writes.resolvedTransfers { Self.appendResolution(transfer, to: columns) }
+        }
+        try send(expirations, "insert_expirations", writes.addedExpirations.count) { columns in
+            for transfer in writes.addedExpirations { Self.appendExpiration(transfer, to: columns) }
+        }
+        try send(expirations, "delete_expirations", writes.removedExpirations.count) { columns in
+            for transfer in writes.removedExpirations { Self.appendExpiration(transfer, to: columns) }
+        }
+        try send(refusals, "insert_refusals", writes.refusals.count) { columns in
+            for refusal in writes.refusals { Self.append(refusal, to: columns) }
+        }
+        try send(walletKeys, "insert_wallet_keys", writes.walletKeys.count) { columns in
+            for key in writes.walletKeys {
+                columns[0].append(text: key.key)
+                columns[1].append(uuid: key.wallet.uuid.bits)
+            }
+        }
+        let events = writes.events.eventCount
+        if events > 0 {
+            parameters.removeAll()
+            parameters.append(uuid: batchID.bits)
+            parameters.append(int4: Int32(clamping: events))
+            parameters.append(bytes: writes.takeFramedEvents())
+            try pipeline.send("insert_outbox", parameters)
+            statements += 1
+        }
+        return statements
+    }
+
+    private static func append(_ entry: Entry, to columns: [PostgresArray]) {
+        columns[0].append(uuid: entry.walletID.uuid.bits)
+        columns[1].append(int8: entry.version)
+        columns[2].append(timestamp: entry.occurredAt.microseconds)
+        columns[3].append(timestamp: entry.expiresAt?.microseconds)
+        columns[4].append(uuid: entry.transferID?.uuid.bits)
+        columns[5].append(uuid: entry.key?.digest)
+        columns[6].append(uuid: entry.contentHash)
+        columns[7].append(uuid: entry.counterparty?.uuid.bits)
+        columns[8].append(int2: entry.kind.rawValue)
+        columns[9].append(int2: entry.direction?.rawValue)
+        columns[10].append(numeric: entry.amount)
+        columns[11].append(numeric: entry.balance)
+        columns[12].append(numeric: entry.pendingDebit)
+        columns[13].append(numeric: entry.pendingCredit)
+        columns[14].append(numeric: entry.overdraftLimit)
+        columns[15].append(text: entry.key?.reference)
+        columns[16].append(text: entry.note)
+        columns[17].append(text: entry.description)
+        columns[18].append(text: entry.metadata)
+    }
+
+    private static func append(_ wallet: Wallet, to columns: [PostgresArray]) {
+        columns[0].append(uuid: wallet.id.uuid.bits)
+        columns[1].append(timestamp: wallet.createdAt.microseconds)
+        columns[2].append(timestamp: wallet.updatedAt.microseconds)
+        columns[3].append(int8: wallet.version)
+        columns[4].append(int2: wallet.status.rawValue)
+        columns[5].append(text: wallet.asset.code)
+        columns[6].append(numeric: wallet.balance)
+        columns[7].append(numeric: wallet.pendingDebit)
+        columns[8].append(numeric: wallet.pendingCredit)
+        columns[9].append(numeric: wallet.overdraftLimit)
+        columns[10].append(text: wallet.ownerID)
+        columns[11].append(text: wallet.metadata)
+    }
+
+    private static func appendChange(_ wallet: Wallet, to columns: [PostgresArray]) {
+        columns[0].append(uuid: wallet.id.uuid.bits)
+        columns[1].append(timestamp: wallet.updatedAt.microseconds)
+        columns[2].append(int8: wallet.version)
+        columns[3].append(numeric: wallet.balance)
+        columns[4].append(numeric: wallet.pendingDebit)
+        columns[5].append(numeric: wallet.pendingCredit)
+    }
+
+    private static func append(_ transfer: Transfer, to columns: [PostgresArray]) {
+        columns[0].append(uuid: transfer.walletID.uuid.bits)
+        columns[1].append(uuid: transfer.id.uuid.bits)
+        columns[2].append(int8: transfer.createdVersion)
+        columns[3].append(int8: transfer.status == .pending ? nil : transfer.version)
+        columns[4].append(timestamp: transfer.expiresAt?.microseconds)
+        columns[5].append(int2: transfer.status.rawValue)
+        columns[6].append(int2: transfer.direction.rawValue)
+        columns[7].append(numeric: transfer.amount)
+    }
+
+    private static func appendResolution(_ transfer: Transfer, to columns: [PostgresArray]) {
+        columns[0].append(uuid: transfer.walletID.uuid.bits)
+        columns[1].append(uuid: transfer.id.uuid.bits)
+        columns[2].append(int8: transfer.version)
+        columns[3].append(int2: transfer.status.rawValue)
+    }
+
+    private static func appendExpiration(_ transfer: Transfer, to columns: [PostgresArray]) {
+        columns[0].append(timestamp: transfer.expiresAt?.microseconds)
+        columns[1].append(uuid: transfer.walletID.uuid.bits)
+        columns[2].append(uuid: transfer.id.uuid.bits)
+    }
+
+    private static func append(_ stored: BatchWrites.StoredRefusal, to columns: [PostgresArray]) {
+        let words = StoredRefusals.encode(stored.refusal)
+        columns[0].append(uuid: stored.operation.walletID.uuid.bits)
+        columns[1].append(uuid: stored.key.digest)
+        columns[2].append(uuid: stored.operation.contentHash ?? 0)
+        columns[3].append(uuid: stored.operation.command.transferID?.uuid.bits)
+        columns[4].append(timestamp: stored.occurredAt.microseconds)
+        columns[5].append(text: words?.code ?? "")
+        columns[6].append(text: words?.detail ?? "")
+        columns[7].append(text: stored.key.reference)
+    }
+}

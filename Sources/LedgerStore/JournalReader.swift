@@ -1,0 +1,88 @@
+public import Events
+public import Ledger
+public import Postgres
+
+/// A journal row with what is needed to understand it.
+public struct JournalRecord: Sendable {
+    /// The row.
+    public let entry: Entry
+    /// The first row of its transfer; may be the same row; nil for rows without a transfer.
+    public let creation: Entry?
+    /// The change as it was published.
+    public let event: WalletEvent
+}
+
+/// A wallet as stored next to the newest row of its journal.
+public struct StoredWallet: Sendable {
+    /// The row of the wallets table.
+    public let wallet: Wallet
+    /// The newest journal row; nil when the journal has none.
+    public let newest: Entry?
+    /// The sum of the wallet's pending debits and credits, from the transfers table; nil where it was not asked for.
+    public let open: (debits: Int128, credits: Int128)?
+}
+
+/// Walks over the write side in pieces, for audits and rebuilds. Belongs to the thread that uses the connection.
+public struct JournalReader {
+    private let connection: PostgresConnection
+    private let reading: RowReading
+    private let parameters = PostgresParameters()
+
+    /// Reads through `connection`, on which the statements are prepared.
+    public init(connection: PostgresConnection, assets: AssetTable) throws {
+        self.connection = connection
+        reading = RowReading(assets: assets)
+        for (name, sql) in Statements.journal.sorted(by: { $0.key < $1.key }) { try connection.prepare(name, sql) }
+    }
+
+    /// The next wallets in id order after `id` (from the beginning when nil), each with its newest journal row, all as
+    /// of one moment.
+    public func wallets(after id: WalletID?, limit: Int) throws -> [StoredWallet] {
+        parameters.removeAll()
+        parameters.append(uuid: id?.uuid.bits)
+        parameters.append(int8: Int64(limit))
+        return try stored(try connection.query("journal_wallets", parameters))
+    }
+
+    /// One wallet with its newest journal row; nil when there is none.
+    public func wallet(_ id: WalletID) throws -> StoredWallet? {
+        parameters.removeAll()
+        parameters.append(uuid: id.uuid.bits)
+        return try stored(try connection.query("journal_wallet", parameters)).first
+    }
+
+    /// The rows of one wallet's journal after `version`, in order. `wallet` gives owner, asset and metadata.
+    public func records(of wallet: Wallet, after version: Int64, limit: Int) throws -> [JournalRecord] {
+        parameters.removeAll()
+        parameters.append(uuid: wallet.id.uuid.bits)
+        parameters.append(int8: version)
+        parameters.append(int8: Int64(limit))
+        let result = try connection.query("journal_entries", parameters)
+        return try (0..<result.rowCount).compactMap { row in
+            guard let entry = try reading.entry(result, row, from: 0) else { return nil }
+            let creation = try reading.entry(result, row, from: Statements.entryColumnCount)
+            let transfer = creation.flatMap { Transfer(creation: $0, last: entry) }
+            let event = WalletEvent(
+                type: EventType(entry.kind), wallet: wallet.after(entry), transfer: transfer, origin: .none)
+            return JournalRecord(entry: entry, creation: creation, event: event)
+        }
+    }
+
+    /// One row of a wallet's journal; nil when there is none.
+    public func entry(of wallet: WalletID, version: Int64) throws -> Entry? {
+        parameters.removeAll()
+        parameters.append(uuid: wallet.uuid.bits)
+        parameters.append(int8: version)
+        let result = try connection.query("journal_entry", parameters)
+        return result.isEmpty ? nil : try reading.entry(result, 0, from: 0)
+    }
+
+    private func stored(_ result: PostgresResult) throws -> [StoredWallet] {
+        try (0..<result.rowCount).map { row in
+            StoredWallet(
+                wallet: try reading.wallet(result, row, from: 2),
+                newest: try reading.entry(result, row, from: 2 + Statements.walletColumnCount),
+                open: try result.optionalInt128(row, 0).map { ($0, try result.int128(row, 1)) })
+        }
+    }
+}

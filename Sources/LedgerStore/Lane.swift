@@ -1,0 +1,63 @@
+import Events
+import Ledger
+import Observability
+import Postgres
+import Runtime
+
+/// One writer: a bounded queue, a thread and a connection of its own. While one batch is on its way to the database,
+/// the next one gathers in the queue.
+final class Lane: Sendable {
+    let queue: BoundedQueue<PendingOperation>
+    private let configuration: LedgerWriterConfiguration
+    private let database: PostgresConfiguration
+    private let assets: AssetTable
+    private let clock: Clock
+    private let logger: Logger
+    private let metrics: WriterMetrics
+
+    init(
+        configuration: LedgerWriterConfiguration, database: PostgresConfiguration, assets: AssetTable, clock: Clock,
+        logger: Logger, metrics: WriterMetrics
+    ) {
+        queue = BoundedQueue(capacity: configuration.queueCapacity)
+        self.configuration = configuration
+        self.database = database
+        self.assets = assets
+        self.clock = clock
+        self.logger = logger
+        self.metrics = metrics
+    }
+
+    /// Works until the queue is closed and empty. Blocks the calling thread.
+    func run() throws {
+        let session = try LaneSession(database: database, assets: assets)
+        var committer = BatchCommitter(
+            session: session, configuration: configuration, clock: clock, logger: logger, metrics: metrics)
+        // Connected before the first request, so that it is not the one to wait.
+        _ = committer.connect()
+        while !queue.isFinished {
+            let batch = queue.takeAll(
+                max: configuration.batchMax, waitUpTo: .seconds(1), linger: configuration.linger,
+                enough: configuration.lingerEnough)
+            if batch.isEmpty { continue }
+            committer.commit(takeLive(batch))
+        }
+        session.connection.close()
+    }
+
+    /// The operations that are still worth doing; the others are refused.
+    private func takeLive(_ batch: [PendingOperation]) -> [PendingOperation] {
+        let now = clock.monotonicNanoseconds()
+        guard batch.contains(where: { $0.deadline <= now }) else { return batch }
+        var live: [PendingOperation] = []
+        for pending in batch {
+            if pending.deadline > now {
+                live.append(pending)
+            } else {
+                metrics.expiredInQueue.increment()
+                pending.answer.resume(returning: .failure(.overloaded(retryAfterSeconds: 1)))
+            }
+        }
+        return live
+    }
+}

@@ -1,0 +1,230 @@
+import Events
+import Ledger
+import Postgres
+
+/// One operation on its way through a lane.
+struct PendingOperation: Sendable {
+    /// How the operation ends for its caller.
+    typealias Outcome = Result<Decision.Verdict, LedgerStoreError>
+
+    let operation: Operation
+    let origin: EventOrigin
+    /// Monotonic nanoseconds; past it the operation is refused unless it was taken up already.
+    let deadline: UInt64
+    let answer: CheckedContinuation<Outcome, Never>
+}
+
+/// What a batch has to know of the database before it can be decided.
+struct BatchNeeds {
+    private(set) var wallets: Set<WalletID> = []
+    private(set) var transfers: Set<TransferKey> = []
+    private(set) var keys: Set<OperationKey> = []
+    private(set) var openings: Set<WalletID> = []
+    private(set) var walletKeys: Set<String> = []
+
+    init(_ batch: ArraySlice<PendingOperation>) {
+        for pending in batch { add(pending.operation) }
+    }
+
+    private mutating func add(_ operation: Operation) {
+        let id = operation.walletID
+        wallets.insert(id)
+        if let key = operation.key { keys.insert(OperationKey(wallet: id, digest: key.digest)) }
+        switch operation.command {
+        case .open(let opening):
+            if opening.hasClientID { openings.insert(id) }
+            if let key = operation.key { walletKeys.insert(key.reference) }
+        case .transfer(let order):
+            // A fresh random id cannot be in use.
+            if order.hasClientID { transfers.insert(TransferKey(wallet: id, transfer: order.id)) }
+        case .complete(let transfer, _), .revert(let transfer, _), .expire(let transfer):
+            transfers.insert(TransferKey(wallet: id, transfer: transfer))
+        }
+    }
+}
+
+/// A wallet came into being between two reads of one batch: to be read again.
+struct AppearedMeanwhile: Error, CustomStringConvertible {
+    let wallet: WalletID
+    var description: String { "the wallet \(wallet) has journal rows but no row of its own" }
+}
+
+/// The statements of one lane on one connection: two round trips for each batch.
+final class LaneSession {
+    let connection: PostgresConnection
+    private let reading: RowReading
+    private let writing = BatchWriting()
+    private let parameters = PostgresParameters()
+    private let uuids = PostgresArray(of: .uuid)
+    private let moreUUIDs = PostgresArray(of: .uuid)
+    private let texts = PostgresArray(of: .text)
+
+    /// A session that is not connected yet. The planner settings keep every statement on its index.
+    init(database: PostgresConfiguration, assets: AssetTable) throws {
+        var configuration = database
+        configuration.settings += [
+            ("plan_cache_mode", "force_generic_plan"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"),
+            ("enable_seqscan", "off"), ("jit", "off"),
+        ]
+        connection = PostgresConnection(configuration: configuration)
+        reading = RowReading(assets: assets)
+        for (name, sql) in Statements.lane.sorted(by: { $0.key < $1.key }) { try connection.prepare(name, sql) }
+    }
+
+    /// First round trip: opens the transaction, locks the wallets in id order and reads what the batch touches.
+    /// Returns the state and the transaction's id.
+    func load(_ needs: BatchNeeds) throws -> (book: Book, transactionID: String) {
+        var book = Book()
+        var transactionID = ""
+        try connection.pipeline { pipeline in
+            try pipeline.sendBegin()
+            uuids.removeAll()
+            for wallet in needs.wallets.sorted() { uuids.append(uuid: wallet.uuid.bits) }
+            try send("lock_wallets", on: pipeline, [uuids])
+            try pipeline.send("transaction_id")
+            try sendTransfers(needs, on: pipeline)
+            try sendKeys(needs, on: pipeline)
+            try sendOpenings(needs, on: pipeline)
+            try pipeline.sync()
+            try pipeline.next()
+            let wallets = try pipeline.next()
+            for row in 0..<wallets.rowCount {
+                let wallet = try reading.wallet(wallets, row, from: 0)
+                book.wallets[wallet.id] = wallet
+            }
+            transactionID = try pipeline.next().text(0, 0)
+            if !needs.transfers.isEmpty { try takeTransfers(try pipeline.next(), into: &book) }
+            if !needs.keys.isEmpty {
+                try takeKeys(try pipeline.next(), into: &book)
+                try takeRefusals(try pipeline.next(), into: &book)
+            }
+            if !needs.openings.isEmpty { try takeOpenings(try pipeline.next(), into: &book) }
+            if !needs.walletKeys.isEmpty { try takeWalletKeys(try pipeline.next(), into: &book) }
+        }
+        return (book, transactionID)
+    }
+
+    /// Second round trip: writes everything and commits.
+    func commit(_ writes: inout BatchWrites, batchID: RawUUID) throws {
+        try connection.pipeline { pipeline in
+            var statements = try writing.send(&writes, batchID: batchID, on: pipeline)
+            try pipeline.sendCommit()
+            try pipeline.sync()
+            statements += 1
+            for _ in 0..<statements { try pipeline.next() }
+        }
+    }
+
+    /// What became of a transaction whose commit was sent on a connection that is gone; nil while it is still running.
+    func wasCommitted(transactionID: String, batchID: RawUUID) throws -> Bool? {
+        parameters.removeAll()
+        parameters.append(text: transactionID)
+        do {
+            let status = try connection.query("transaction_status", parameters)
+            if !status.isNull(0, 0), try status.text(0, 0) == "in progress" { return nil }
+        } catch  where error.kind == .server {
+            // The server has forgotten the transaction: it crashed before anything of it was durable.
+        }
+        // A crash may give the same id to another transaction, so the batch's own row has the last word.
+        parameters.removeAll()
+        parameters.append(uuid: batchID.bits)
+        return try connection.query("batch_exists", parameters).bool(0, 0)
+    }
+
+    private func send(_ statement: String, on pipeline: PostgresPipeline, _ arrays: [PostgresArray]) throws {
+        parameters.removeAll()
+        for array in arrays { parameters.append(array) }
+        try pipeline.send(statement, parameters)
+    }
+
+    private func sendTransfers(_ needs: BatchNeeds, on pipeline: PostgresPipeline) throws {
+        guard !needs.transfers.isEmpty else { return }
+        uuids.removeAll()
+        moreUUIDs.removeAll()
+        for key in needs.transfers {
+            uuids.append(uuid: key.wallet.uuid.bits)
+            moreUUIDs.append(uuid: key.transfer.uuid.bits)
+        }
+        try send("read_transfers", on: pipeline, [uuids, moreUUIDs])
+    }
+
+    private func sendKeys(_ needs: BatchNeeds, on pipeline: PostgresPipeline) throws {
+        guard !needs.keys.isEmpty else { return }
+        uuids.removeAll()
+        moreUUIDs.removeAll()
+        for key in needs.keys {
+            uuids.append(uuid: key.wallet.uuid.bits)
+            moreUUIDs.append(uuid: key.digest)
+        }
+        try send("read_keys", on: pipeline, [uuids, moreUUIDs])
+        try send("read_refusals", on: pipeline, [uuids, moreUUIDs])
+    }
+
+    private func sendOpenings(_ needs: BatchNeeds, on pipeline: PostgresPipeline) throws {
+        if !needs.openings.isEmpty {
+            uuids.removeAll()
+            for wallet in needs.openings { uuids.append(uuid: wallet.uuid.bits) }
+            try send("read_openings", on: pipeline, [uuids])
+        }
+        if !needs.walletKeys.isEmpty {
+            texts.removeAll()
+            for key in needs.walletKeys { texts.append(text: key) }
+            try send("read_wallet_keys", on: pipeline, [texts])
+        }
+    }
+
+    private func takeTransfers(_ result: PostgresResult, into book: inout Book) throws {
+        for row in 0..<result.rowCount {
+            let owner = try wallet(try result.uuid(row, 0), in: book)
+            guard let record = try reading.transfer(result, row, from: 0, of: owner),
+                let transfer = record.receipt.transfer
+            else { continue }
+            book.transfers[TransferKey(wallet: owner.id, transfer: transfer.id)] = record
+        }
+    }
+
+    private func takeKeys(_ result: PostgresResult, into book: inout Book) throws {
+        for row in 0..<result.rowCount {
+            let owner = try wallet(try result.uuid(row, 0), in: book)
+            let creation = try reading.entry(result, row, from: Statements.entryColumnCount)
+            guard let entry = try reading.entry(result, row, from: 0), let key = entry.key,
+                let prior = Prior(entry: entry, creation: creation, wallet: owner)
+            else { throw LedgerStoreError.inconsistent("a keyed journal row of wallet \(owner.id) has no transfer") }
+            book.keys[OperationKey(wallet: owner.id, digest: key.digest)] = prior
+        }
+    }
+
+    private func takeRefusals(_ result: PostgresResult, into book: inout Book) throws {
+        for row in 0..<result.rowCount {
+            let owner = try wallet(try result.uuid(row, 0), in: book)
+            let transfer = try reading.transfer(result, row, from: 5, of: owner)?.receipt
+            let refusal = try StoredRefusals.decode(
+                code: try result.text(row, 3), detail: try result.text(row, 4), transfer: transfer,
+                asset: owner.asset)
+            let key = OperationKey(wallet: owner.id, digest: try result.uuid(row, 1))
+            book.keys[key] = Prior(contentHash: try result.uuid(row, 2), outcome: .refused(refusal))
+        }
+    }
+
+    private func takeOpenings(_ result: PostgresResult, into book: inout Book) throws {
+        for row in 0..<result.rowCount {
+            let owner = try wallet(try result.uuid(row, 0), in: book)
+            guard let entry = try reading.entry(result, row, from: 0) else { continue }
+            book.openings[owner.id] = Prior(entry: entry, creation: nil, wallet: owner)
+        }
+    }
+
+    private func takeWalletKeys(_ result: PostgresResult, into book: inout Book) throws {
+        for row in 0..<result.rowCount {
+            let owner = try reading.wallet(result, row, from: 1)
+            guard let entry = try reading.entry(result, row, from: 1 + Statements.walletColumnCount) else { continue }
+            book.walletKeys[try result.text(row, 0)] = Prior(entry: entry, creation: nil, wallet: owner)
+        }
+    }
+
+    private func wallet(_ bits: UInt128, in book: Book) throws -> Wallet {
+        let id = WalletID(RawUUID(bits: bits))
+        guard let wallet = book.wallets[id] else { throw AppearedMeanwhile(wallet: id) }
+        return wallet
+    }
+}

@@ -1,0 +1,190 @@
+/// The SQL of the write side. Each statement is prepared under its name on every connection that uses it.
+enum Statements {
+    /// The columns of a wallet, in the order `RowReading.wallet` reads them.
+    static func walletColumns(_ alias: String) -> String {
+        [
+            "id", "created_at", "updated_at", "version", "status", "asset", "balance", "pending_debit",
+            "pending_credit", "overdraft_limit", "owner_id", "metadata",
+        ].map { "\(alias).\($0)" }.joined(separator: ", ")
+    }
+
+    /// The columns of a journal row, in the order `RowReading.entry` reads them.
+    static func entryColumns(_ alias: String? = nil) -> String {
+        [
+            "wallet_id", "version", "occurred_at", "expires_at", "transfer_id", "key_digest", "content_hash",
+            "counterparty", "kind", "direction", "amount", "balance", "pending_debit", "pending_credit",
+            "overdraft_limit", "reference_id", "note", "description", "metadata",
+        ].map { column in alias.map { "\($0).\(column)" } ?? column }.joined(separator: ", ")
+    }
+
+    /// How many columns `entryColumns` names.
+    static let entryColumnCount = 19
+    /// How many columns `walletColumns` names.
+    static let walletColumnCount = 12
+
+    /// A transfer's first journal row and, where it was resolved later, the row that resolved it.
+    private static let transferJoin = """
+        JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
+        LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
+            AND t.resolved_version <> t.created_version
+        """
+
+    /// Reads and writes of the writer lanes.
+    static let lane: [String: String] = [
+        // Locks are always taken in id order: lanes and processes cannot deadlock.
+        "lock_wallets": """
+        SELECT \(walletColumns("w")) FROM ledger.wallets w WHERE w.id = ANY($1::uuid[])
+        ORDER BY w.id FOR NO KEY UPDATE
+        """,
+        "transaction_id": "SELECT pg_current_xact_id()::text",
+        "read_transfers": """
+        SELECT \(entryColumns("c")), \(entryColumns("r"))
+        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, transfer_id)
+        JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
+        \(transferJoin)
+        """,
+        "read_keys": """
+        SELECT \(entryColumns("j")), \(entryColumns("c"))
+        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, key_digest)
+        JOIN ledger.journal j ON j.wallet_id = k.wallet_id AND j.key_digest = k.key_digest
+        LEFT JOIN ledger.transfers t ON t.wallet_id = j.wallet_id AND t.transfer_id = j.transfer_id
+        LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
+        """,
+        "read_refusals": """
+        SELECT f.wallet_id, f.key_digest, f.content_hash, f.code, f.detail,
+            \(entryColumns("c")), \(entryColumns("r"))
+        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, key_digest)
+        JOIN ledger.refusals f ON f.wallet_id = k.wallet_id AND f.key_digest = k.key_digest
+        LEFT JOIN (ledger.transfers t
+            \(transferJoin)
+        ) ON t.wallet_id = f.wallet_id AND t.transfer_id = f.transfer_id
+        """,
+        "read_openings": """
+        SELECT \(entryColumns("j")) FROM ledger.journal j WHERE j.wallet_id = ANY($1::uuid[]) AND j.version = 1
+        """,
+        "read_wallet_keys": """
+        SELECT k.key, \(walletColumns("w")), \(entryColumns("j"))
+        FROM ledger.wallet_keys k
+        JOIN ledger.wallets w ON w.id = k.wallet_id
+        JOIN ledger.journal j ON j.wallet_id = k.wallet_id AND j.version = 1
+        WHERE k.scope = '' AND k.key = ANY($1::text[])
+        """,
+        "insert_wallets": """
+        INSERT INTO ledger.wallets (id, created_at, updated_at, version, status, asset, balance, pending_debit,
+            pending_credit, overdraft_limit, owner_id, metadata)
+        SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::int8[], $5::int2[],
+            $6::text[], $7::numeric[], $8::numeric[], $9::numeric[], $10::numeric[], $11::text[], $12::text[])
+        """,
+        "update_wallets": """
+        UPDATE ledger.wallets w SET updated_at = k.updated_at, version = k.version, balance = k.balance,
+            pending_debit = k.pending_debit, pending_credit = k.pending_credit
+        FROM unnest($1::uuid[], $2::timestamptz[], $3::int8[], $4::numeric[], $5::numeric[], $6::numeric[])
+            k(id, updated_at, version, balance, pending_debit, pending_credit)
+        WHERE w.id = k.id
+        """,
+        "insert_entries": """
+        INSERT INTO ledger.journal (\(entryColumns()))
+        SELECT * FROM unnest($1::uuid[], $2::int8[], $3::timestamptz[], $4::timestamptz[], $5::uuid[],
+            $6::uuid[], $7::uuid[], $8::uuid[], $9::int2[], $10::int2[], $11::numeric[], $12::numeric[],
+            $13::numeric[], $14::numeric[], $15::numeric[], $16::text[], $17::text[], $18::text[], $19::text[])
+        """,
+        "insert_transfers": """
+        INSERT INTO ledger.transfers (wallet_id, transfer_id, created_version, resolved_version, expires_at,
+            status, direction, amount)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::timestamptz[], $6::int2[],
+            $7::int2[], $8::numeric[])
+        """,
+        "resolve_transfers": """
+        UPDATE ledger.transfers t SET resolved_version = k.version, status = k.status
+        FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int2[]) k(wallet_id, transfer_id, version, status)
+        WHERE t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
+        """,
+        "insert_expirations": """
+        INSERT INTO ledger.expirations (expires_at, wallet_id, transfer_id)
+        SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[])
+        """,
+        "delete_expirations": """
+        DELETE FROM ledger.expirations e USING unnest($1::timestamptz[], $2::uuid[], $3::uuid[])
+            k(expires_at, wallet_id, transfer_id)
+        WHERE e.expires_at = k.expires_at AND e.wallet_id = k.wallet_id AND e.transfer_id = k.transfer_id
+        """,
+        "insert_refusals": """
+        INSERT INTO ledger.refusals (wallet_id, key_digest, content_hash, transfer_id, occurred_at, code, detail,
+            reference_id)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[],
+            $7::text[], $8::text[])
+        """,
+        "insert_wallet_keys": """
+        INSERT INTO ledger.wallet_keys (scope, key, wallet_id) SELECT '', * FROM unnest($1::text[], $2::uuid[])
+        """,
+        "insert_outbox": """
+        INSERT INTO ledger.outbox (id, created_at, next_attempt_at, event_count, messages)
+        VALUES ($1, now(), now(), $2, $3)
+        """,
+        "transaction_status": "SELECT pg_xact_status($1::text::xid8)",
+        "batch_exists": "SELECT EXISTS (SELECT FROM ledger.outbox WHERE id = $1)",
+    ]
+
+    /// Reads of `LedgerReader`.
+    static let reader: [String: String] = [
+        "ledger_wallet": "SELECT \(walletColumns("w")) FROM ledger.wallets w WHERE w.id = $1",
+        "ledger_transfer": """
+        SELECT \(walletColumns("w")), \(entryColumns("c")), \(entryColumns("r"))
+        FROM ledger.transfers t
+        JOIN ledger.wallets w ON w.id = t.wallet_id
+        \(transferJoin)
+        WHERE t.wallet_id = $1 AND t.transfer_id = $2
+        """,
+        "ledger_transfers": """
+        SELECT \(walletColumns("w")), \(entryColumns("c")), \(entryColumns("r"))
+        FROM ledger.journal c
+        JOIN ledger.wallets w ON w.id = c.wallet_id
+        JOIN ledger.transfers t ON t.wallet_id = c.wallet_id AND t.transfer_id = c.transfer_id
+            AND t.created_version = c.version
+        LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
+            AND t.resolved_version <> t.created_version
+        WHERE c.wallet_id = $1 AND ($2::int8 IS NULL OR c.version < $2)
+            AND ($3::int2 IS NULL OR t.status = $3) AND ($4::int2 IS NULL OR t.direction = $4)
+            AND ($5::timestamptz IS NULL OR c.occurred_at >= $5)
+            AND ($6::timestamptz IS NULL OR c.occurred_at < $6)
+        ORDER BY c.version DESC LIMIT $7
+        """,
+    ]
+
+    private static let newestJoin = """
+        LEFT JOIN LATERAL (
+            SELECT * FROM ledger.journal n WHERE n.wallet_id = w.id ORDER BY n.version DESC LIMIT 1
+        ) j ON true
+        """
+
+    private static let openSums = """
+        (SELECT coalesce(sum(t.amount) FILTER (WHERE t.direction = 1), 0)::numeric(38, 0)
+            FROM ledger.transfers t WHERE t.wallet_id = w.id AND t.status = 1),
+        (SELECT coalesce(sum(t.amount) FILTER (WHERE t.direction = 2), 0)::numeric(38, 0)
+            FROM ledger.transfers t WHERE t.wallet_id = w.id AND t.status = 1)
+        """
+
+    /// Reads of `JournalReader`.
+    static let journal: [String: String] = [
+        "journal_wallets": """
+        SELECT NULL::numeric(38, 0), NULL::numeric(38, 0), \(walletColumns("w")), \(entryColumns("j"))
+        FROM (SELECT * FROM ledger.wallets WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2) w
+        \(newestJoin)
+        ORDER BY w.id
+        """,
+        "journal_wallet": """
+        SELECT \(openSums), \(walletColumns("w")), \(entryColumns("j"))
+        FROM ledger.wallets w \(newestJoin) WHERE w.id = $1
+        """,
+        "journal_entries": """
+        SELECT \(entryColumns("j")), \(entryColumns("c"))
+        FROM ledger.journal j
+        LEFT JOIN ledger.transfers t ON t.wallet_id = j.wallet_id AND t.transfer_id = j.transfer_id
+        LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
+        WHERE j.wallet_id = $1 AND j.version > $2 ORDER BY j.version LIMIT $3
+        """,
+        "journal_entry": """
+        SELECT \(entryColumns("j")) FROM ledger.journal j WHERE j.wallet_id = $1 AND j.version = $2
+        """,
+    ]
+}

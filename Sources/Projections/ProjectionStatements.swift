@@ -1,0 +1,82 @@
+/// The SQL of the read side.
+enum ProjectionStatements {
+    private static let walletColumns = """
+        id, created_at, updated_at, version, status, asset, balance, pending_debit, pending_credit, overdraft_limit,
+        owner_id, metadata
+        """
+
+    private static let transferColumns = """
+        wallet_id, transfer_id, created_version, version, created_at, resolved_at, expires_at, counterparty, status,
+        direction, amount, completed_amount, wallet_balance, wallet_pending_debit, wallet_pending_credit,
+        wallet_overdraft_limit, reason, reference_id, description, note, metadata
+        """
+
+    private static func prefixed(_ columns: String, _ alias: String) -> String {
+        columns.split(whereSeparator: { ", \n".contains($0) }).map { "\(alias).\($0)" }.joined(separator: ", ")
+    }
+
+    private static func assignments(_ columns: String, except keys: Set<String>) -> String {
+        columns.split(whereSeparator: { ", \n".contains($0) }).map(String.init).filter { !keys.contains($0) }
+            .map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
+    }
+
+    /// How many columns a wallet has.
+    static let walletColumnCount = 12
+
+    /// Writes of `ProjectionWriter`.
+    static let writer: [String: String] = [
+        "project_wallets": """
+        INSERT INTO projection.wallets AS p (\(walletColumns))
+        SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::int8[], $5::int2[], $6::text[],
+            $7::numeric[], $8::numeric[], $9::numeric[], $10::numeric[], $11::text[], $12::text[])
+        ON CONFLICT (id) DO UPDATE SET \(assignments(walletColumns, except: ["id"]))
+        WHERE p.version < excluded.version
+        """,
+        "project_transfers": """
+        INSERT INTO projection.transfers AS p (\(transferColumns))
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::timestamptz[], $6::timestamptz[],
+            $7::timestamptz[], $8::uuid[], $9::int2[], $10::int2[], $11::numeric[], $12::numeric[], $13::numeric[],
+            $14::numeric[], $15::numeric[], $16::numeric[], $17::text[], $18::text[], $19::text[], $20::text[],
+            $21::text[])
+        ON CONFLICT (wallet_id, transfer_id)
+        DO UPDATE SET \(assignments(transferColumns, except: ["wallet_id", "transfer_id"]))
+        WHERE p.version < excluded.version
+        """,
+        "bury_event": """
+        INSERT INTO projection.dead_letters (stream, stream_sequence, subject, event_index, reason, payload)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (stream, stream_sequence, event_index) DO NOTHING
+        """,
+        "projected_wallets": """
+        SELECT \(walletColumns), audited_version FROM projection.wallets WHERE id = ANY($1::uuid[])
+        """,
+        "projected_transfers": """
+        SELECT p.wallet_id, p.transfer_id, p.version, p.status, p.amount, p.completed_amount
+        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, transfer_id)
+        JOIN projection.transfers p ON p.wallet_id = k.wallet_id AND p.transfer_id = k.transfer_id
+        """,
+        "audited_wallets": """
+        UPDATE projection.wallets p SET audited_version = k.version
+        FROM unnest($1::uuid[], $2::int8[]) k(id, version) WHERE p.id = k.id AND p.audited_version < k.version
+        """,
+        "forget_transfers": "DELETE FROM projection.transfers WHERE wallet_id = $1",
+        "forget_wallet": "DELETE FROM projection.wallets WHERE id = $1",
+    ]
+
+    /// Reads of `ProjectionReader`.
+    static let reader: [String: String] = [
+        "projection_wallet": "SELECT \(walletColumns) FROM projection.wallets WHERE id = $1",
+        "projection_transfer": """
+        SELECT \(prefixed(walletColumns, "w")), \(prefixed(transferColumns, "t"))
+        FROM projection.transfers t JOIN projection.wallets w ON w.id = t.wallet_id
+        WHERE t.wallet_id = $1 AND t.transfer_id = $2
+        """,
+        "projection_transfers": """
+        SELECT \(prefixed(walletColumns, "w")), \(prefixed(transferColumns, "t"))
+        FROM projection.transfers t JOIN projection.wallets w ON w.id = t.wallet_id
+        WHERE t.wallet_id = $1 AND ($2::int8 IS NULL OR t.created_version < $2)
+            AND ($3::int2 IS NULL OR t.status = $3) AND ($4::int2 IS NULL OR t.direction = $4)
+            AND ($5::timestamptz IS NULL OR t.created_at >= $5) AND ($6::timestamptz IS NULL OR t.created_at < $6)
+        ORDER BY t.created_version DESC LIMIT $7
+        """,
+    ]
+}

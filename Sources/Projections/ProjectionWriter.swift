@@ -1,0 +1,176 @@
+public import Events
+public import Ledger
+public import Postgres
+
+/// An event that cannot be applied, with where it came from.
+public struct DeadLetter: Sendable {
+    /// The stream it was in.
+    public let stream: String
+    /// Its message's sequence in the stream.
+    public let sequence: UInt64
+    /// Its message's subject.
+    public let subject: String
+    /// Its place in the message.
+    public let index: Int
+    /// Why it cannot be applied.
+    public let reason: String
+    /// Its bytes.
+    public let payload: [UInt8]
+
+    /// A dead letter out of its parts.
+    public init(stream: String, sequence: UInt64, subject: String, index: Int, reason: String, payload: [UInt8]) {
+        self.stream = stream
+        self.sequence = sequence
+        self.subject = subject
+        self.index = index
+        self.reason = reason
+        self.payload = payload
+    }
+}
+
+/// Writes the projections. Belongs to the thread that uses the connection.
+///
+/// The newest version of a wallet or transfer wins, so applying an event twice, late or out of order is harmless.
+/// Rows are written in key order: several writers cannot deadlock.
+public final class ProjectionWriter {
+    private let connection: PostgresConnection
+    private let parameters = PostgresParameters()
+    private let wallets: [PostgresArray] = [
+        .uuid, .timestamp, .timestamp, .int8, .int2, .text, .numeric, .numeric, .numeric, .numeric, .text, .text,
+    ].map { PostgresArray(of: $0) }
+    private let transfers: [PostgresArray] = [
+        .uuid, .uuid, .int8, .int8, .timestamp, .timestamp, .timestamp, .uuid, .int2, .int2, .numeric, .numeric,
+        .numeric, .numeric, .numeric, .numeric, .text, .text, .text, .text, .text,
+    ].map { PostgresArray(of: $0) }
+
+    /// Writes through `connection`, on which the statements are prepared.
+    public init(connection: PostgresConnection) throws {
+        self.connection = connection
+        for (name, sql) in ProjectionStatements.writer.sorted(by: { $0.key < $1.key }) {
+            try connection.prepare(name, sql)
+        }
+    }
+
+    /// Applies events and keeps dead letters, in one transaction and one round trip.
+    public func apply(_ events: [WalletEvent], deadLetters: [DeadLetter] = []) throws {
+        guard !events.isEmpty || !deadLetters.isEmpty else { return }
+        try connection.pipeline { pipeline in
+            try pipeline.sendBegin()
+            var statements = 2 + deadLetters.count + (try send(events, on: pipeline))
+            for letter in deadLetters { try send(letter, on: pipeline) }
+            try pipeline.sendCommit()
+            try pipeline.sync()
+            while statements > 0 {
+                try pipeline.next()
+                statements -= 1
+            }
+        }
+    }
+
+    /// Replaces everything projected of one wallet by what `events` say, in one transaction: nobody reads a state in
+    /// between. `events` are asked for in pieces until one is empty.
+    public func replace(_ wallet: WalletID, with pieces: () throws -> [WalletEvent]) throws {
+        try connection.transaction { connection in
+            parameters.removeAll()
+            parameters.append(uuid: wallet.uuid.bits)
+            _ = try connection.query("forget_transfers", parameters)
+            _ = try connection.query("forget_wallet", parameters)
+            while true {
+                let events = try pieces()
+                if events.isEmpty { break }
+                try connection.pipeline { pipeline in
+                    var statements = try send(events, on: pipeline)
+                    try pipeline.sync()
+                    while statements > 0 {
+                        try pipeline.next()
+                        statements -= 1
+                    }
+                }
+            }
+        }
+    }
+
+    /// Queues the newest state of each wallet and transfer in `events`; returns the number of statements.
+    private func send(_ events: [WalletEvent], on pipeline: PostgresPipeline) throws -> Int {
+        guard !events.isEmpty else { return 0 }
+        let inOrder = events.sorted { ($0.wallet.id, $0.wallet.version) < ($1.wallet.id, $1.wallet.version) }
+        for array in wallets { array.removeAll() }
+        for (index, event) in inOrder.enumerated() {
+            let isNewest = index + 1 == inOrder.count || inOrder[index + 1].wallet.id != event.wallet.id
+            if isNewest { append(event.wallet) }
+        }
+        try send("project_wallets", wallets, on: pipeline)
+        let withTransfer = inOrder.compactMap { event in event.transfer.map { (transfer: $0, wallet: event.wallet) } }
+            .sorted { left, right in
+                (left.transfer.walletID.uuid, left.transfer.id.uuid, left.transfer.version)
+                    < (right.transfer.walletID.uuid, right.transfer.id.uuid, right.transfer.version)
+            }
+        guard !withTransfer.isEmpty else { return 1 }
+        for array in transfers { array.removeAll() }
+        for (index, pair) in withTransfer.enumerated() {
+            let next = index + 1 < withTransfer.count ? withTransfer[index + 1].transfer : nil
+            if next?.id != pair.transfer.id || next?.walletID != pair.transfer.walletID {
+                append(pair.transfer, leaving: pair.wallet)
+            }
+        }
+        try send("project_transfers", transfers, on: pipeline)
+        return 2
+    }
+
+    private func send(_ statement: String, _ arrays: [PostgresArray], on pipeline: PostgresPipeline) throws {
+        parameters.removeAll()
+        for array in arrays { parameters.append(array) }
+        try pipeline.send(statement, parameters)
+    }
+
+    private func send(_ letter: DeadLetter, on pipeline: PostgresPipeline) throws {
+        parameters.removeAll()
+        parameters.append(text: letter.stream)
+        parameters.append(int8: Int64(clamping: letter.sequence))
+        parameters.append(text: letter.subject)
+        parameters.append(int4: Int32(clamping: letter.index))
+        // A reason may quote what it could not read.
+        parameters.append(text: letter.reason.filter { $0 != "\0" })
+        parameters.append(bytes: letter.payload)
+        try pipeline.send("bury_event", parameters)
+    }
+
+    private func append(_ wallet: Wallet) {
+        wallets[0].append(uuid: wallet.id.uuid.bits)
+        wallets[1].append(timestamp: wallet.createdAt.microseconds)
+        wallets[2].append(timestamp: wallet.updatedAt.microseconds)
+        wallets[3].append(int8: wallet.version)
+        wallets[4].append(int2: wallet.status.rawValue)
+        wallets[5].append(text: wallet.asset.code)
+        wallets[6].append(numeric: wallet.balance)
+        wallets[7].append(numeric: wallet.pendingDebit)
+        wallets[8].append(numeric: wallet.pendingCredit)
+        wallets[9].append(numeric: wallet.overdraftLimit)
+        wallets[10].append(text: wallet.ownerID)
+        wallets[11].append(text: wallet.metadata)
+    }
+
+    private func append(_ transfer: Transfer, leaving wallet: Wallet) {
+        transfers[0].append(uuid: transfer.walletID.uuid.bits)
+        transfers[1].append(uuid: transfer.id.uuid.bits)
+        transfers[2].append(int8: transfer.createdVersion)
+        transfers[3].append(int8: transfer.version)
+        transfers[4].append(timestamp: transfer.createdAt.microseconds)
+        transfers[5].append(timestamp: transfer.resolvedAt?.microseconds)
+        transfers[6].append(timestamp: transfer.expiresAt?.microseconds)
+        transfers[7].append(uuid: transfer.counterparty?.uuid.bits)
+        transfers[8].append(int2: transfer.status.rawValue)
+        transfers[9].append(int2: transfer.direction.rawValue)
+        transfers[10].append(numeric: transfer.amount)
+        transfers[11].append(numeric: transfer.completedAmount)
+        transfers[12].append(numeric: wallet.balance)
+        transfers[13].append(numeric: wallet.pendingDebit)
+        transfers[14].append(numeric: wallet.pendingCredit)
+        transfers[15].append(numeric: wallet.overdraftLimit)
+        transfers[16].append(text: transfer.reason?.rawValue)
+        transfers[17].append(text: transfer.referenceID)
+        transfers[18].append(text: transfer.description)
+        transfers[19].append(text: transfer.note)
+        transfers[20].append(text: transfer.metadata)
+    }
+}
