@@ -18,7 +18,8 @@ func source(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 /// The test target of `name`; it may use the shared fixtures.
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies, swiftSettings: settings)
+        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies, swiftSettings: settings
+    )
 }
 
 let package = Package(

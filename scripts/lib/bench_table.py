@@ -50,7 +50,8 @@ def print_nats(version: str) -> None:
     for account in state.get("account_details", []):
         for stream in account.get("stream_detail", []):
             settings = stream.get("config", {})
-            print(f" {stream['name']}: storage={settings.get('storage')} replicas={settings.get('num_replicas')}", end="")
+            storage, replicas = settings.get("storage"), settings.get("num_replicas")
+            print(f" {stream['name']}: storage={storage} replicas={replicas}", end="")
     print()
 
 

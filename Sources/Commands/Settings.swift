@@ -1,0 +1,154 @@
+import Ledger
+import Observability
+public import Runtime
+
+/// Every variable of the program, declared once. Each process reads those it uses and allows the others.
+public enum Settings {
+    static let databaseURL = ConfigurationKey<ConnectionURL>.url(
+        "DATABASE_URL", schemes: ["postgresql", "postgres"], "The ledger's database.")
+    static let projectionDatabaseURL = ConfigurationKey<ConnectionURL>.url(
+        "PROJECTION_DATABASE_URL", schemes: ["postgresql", "postgres"], "The database of the projections."
+    ).optional(default: "the value of DATABASE_URL")
+    static let natsURL = ConfigurationKey<[ConnectionURL]>.list(
+        of: .url("NATS_URL", schemes: ["nats", "tls"], "The NATS servers with JetStream; the worker needs them."))
+
+    static let listen = ConfigurationKey<Endpoint>.endpoint(
+        "WALLET_LISTEN", default: "127.0.0.1:8089", "Where the API listens.")
+    static let apiOperatorListen = operatorListen(default: "127.0.0.1:9089")
+    static let workerOperatorListen = operatorListen(default: "127.0.0.1:9090")
+    static let migrations = ConfigurationKey<String>.path(
+        "WALLET_MIGRATIONS", default: "migrations", "The folder with the migrations.")
+
+    static let defaultAsset = ConfigurationKey<String>.string(
+        "WALLET_DEFAULT_ASSET", form: "an asset code", default: "EUR", "The asset of wallets created without one."
+    ) { Asset(code: $0, scale: 0) != nil }
+    static let assets = ConfigurationKey<[String]>.list(
+        of: .string("WALLET_ASSETS", form: "CODE:SCALE", "Assets besides ISO 4217, such as POINTS:0,ETH:18.") {
+            Settings.asset($0) != nil
+        }, allowsEmpty: true)
+
+    static let lanes = ConfigurationKey<Int>.int(
+        "WALLET_LANES", default: 2, in: 1...64, "Writers side by side; two for two cores, more on slow disks.")
+    static let batchMax = ConfigurationKey<Int>.int(
+        "WALLET_BATCH_MAX", default: 512, in: 1...4096,
+        "Operations in one transaction at most; 1 is one transaction per request.")
+    static let batchLinger = ConfigurationKey<Int>.int(
+        "WALLET_BATCH_LINGER_US", default: 0, in: 0...20_000,
+        "Microseconds that a lane with few operations waits for more; 0 never waits.")
+    static let queueMax = ConfigurationKey<Int>.int(
+        "WALLET_QUEUE_MAX", default: 4096, in: 1...1_000_000, "Operations waiting in one lane at most.")
+    static let readConnections = ConfigurationKey<Int>.int(
+        "WALLET_READ_CONNECTIONS", default: 4, in: 1...256, "Connections for reads, for each database.")
+
+    static let statementTimeout = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_STATEMENT_TIMEOUT_MS", default: 5000, in: 100...60_000, "For one statement, enforced by PostgreSQL.")
+    static let lockTimeout = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_LOCK_TIMEOUT_MS", default: 1000, in: 10...60_000, "For one row lock, enforced by PostgreSQL.")
+    static let connectTimeout = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_CONNECT_TIMEOUT_MS", default: 2000, in: 100...60_000, "For one connection to PostgreSQL or NATS.")
+    static let requestTimeout = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_REQUEST_TIMEOUT_MS", default: 8000, in: 500...120_000,
+        "For a read, and for a write in the queue; an accepted write ends with its transaction.")
+    static let shutdownTimeout = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_SHUTDOWN_TIMEOUT_MS", default: 15_000, in: 100...600_000, "For a graceful stop.")
+
+    static let httpLoops = ConfigurationKey<Int>.int(
+        "WALLET_HTTP_LOOPS", default: 1, in: 1...64, "Event loops that serve HTTP.")
+    static let httpMaxConnections = ConfigurationKey<Int>.int(
+        "WALLET_HTTP_MAX_CONNECTIONS", default: 4096, in: 1...1_000_000, "Open connections at most.")
+    static let httpHeaderTimeout = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_HTTP_HEADER_TIMEOUT_MS", default: 10_000, in: 50...600_000, "For a request's head to arrive.")
+    static let httpBodyTimeout = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_HTTP_BODY_TIMEOUT_MS", default: 10_000, in: 50...600_000, "For a request's body to arrive.")
+    static let httpIdleTimeout = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_HTTP_IDLE_TIMEOUT_MS", default: 60_000, in: 50...3_600_000, "For a connection without requests.")
+
+    static let eventPartitions = ConfigurationKey<Int>.int(
+        "WALLET_EVENT_PARTITIONS", default: 8, in: 1...1024, "Subjects that events are spread over by wallet.")
+    static let eventsPerMessage = ConfigurationKey<Int>.int(
+        "WALLET_EVENTS_PER_MESSAGE", default: 500, in: 1...500, "Events in one message at most.")
+    static let stream = subjectPart("WALLET_STREAM", default: "WALLET_EVENTS", "The stream's name.")
+    static let streamReplicas = ConfigurationKey<Int>.int(
+        "WALLET_STREAM_REPLICAS", default: 1, in: 1...5, "The stream's replicas; 3 in production.")
+    static let streamMaxBytes = ConfigurationKey<Int>.int(
+        "WALLET_STREAM_MAX_BYTES", default: 8 << 30, in: 1 << 20...1 << 50,
+        "The stream's size at most; when it is full, events wait in the outbox.")
+    static let streamMaxAge = ConfigurationKey<Duration>.seconds(
+        "WALLET_STREAM_MAX_AGE_S", default: 259_200, in: 60...31_536_000, "How long the stream keeps events.")
+    static let streamDuplicateWindow = ConfigurationKey<Duration>.seconds(
+        "WALLET_STREAM_DUPLICATE_WINDOW_S", default: 600, in: 1...86_400,
+        "How long JetStream recognises a message that is sent again.")
+    static let consumer = subjectPart("WALLET_CONSUMER", default: "wallet-projector", "The durable consumer's name.")
+
+    static let outboxRetention = ConfigurationKey<Duration>.seconds(
+        "WALLET_OUTBOX_RETENTION_S", default: 600, in: 60...2_592_000,
+        "How long published events can be sent again after the stream lost them.")
+    static let outboxPoll = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_OUTBOX_POLL_MS", default: 20, in: 1...60_000, "Between looks into an empty outbox.")
+    static let outboxLease = ConfigurationKey<Duration>.seconds(
+        "WALLET_OUTBOX_LEASE_S", default: 30, in: 5...3600, "How long a relay has what it claimed.")
+    static let projectorBatch = ConfigurationKey<Int>.int(
+        "WALLET_PROJECTOR_BATCH", default: 500, in: 1...5000, "Messages applied in one transaction at most.")
+    static let auditRate = ConfigurationKey<Int>.int(
+        "WALLET_AUDIT_RATE", default: 2000, in: 1...10_000_000, "Wallets audited in a second.")
+    static let expiryPoll = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_EXPIRY_POLL_MS", default: 500, in: 10...60_000, "Between looks for transfers that ran out.")
+
+    static let logLevel = ConfigurationKey<Logger.Level>.choice(
+        "WALLET_LOG_LEVEL", default: .info, "Lines below it are not written.")
+    static let logFormat = ConfigurationKey<Logger.Format>.choice(
+        "WALLET_LOG_FORMAT", default: .auto, "auto writes text on a terminal and JSON elsewhere.")
+
+    static let database: [any AnyConfigurationKey] = [
+        databaseURL, projectionDatabaseURL, migrations, statementTimeout, lockTimeout, connectTimeout, logLevel,
+        logFormat,
+    ]
+    static let assetKeys: [any AnyConfigurationKey] = [defaultAsset, assets]
+    static let writer: [any AnyConfigurationKey] = [
+        lanes, batchMax, batchLinger, queueMax, requestTimeout, shutdownTimeout, eventPartitions, eventsPerMessage,
+    ]
+    static let http: [any AnyConfigurationKey] = [
+        listen, apiOperatorListen, readConnections, httpLoops, httpMaxConnections, httpHeaderTimeout, httpBodyTimeout,
+        httpIdleTimeout,
+    ]
+    static let events: [any AnyConfigurationKey] = [
+        natsURL, stream, streamReplicas, streamMaxBytes, streamMaxAge, streamDuplicateWindow, consumer,
+        outboxRetention, outboxPoll, outboxLease, projectorBatch, auditRate, expiryPoll,
+    ]
+
+    /// What `wallet api` reads.
+    static let api = database + assetKeys + writer + http
+    /// What `wallet worker` reads.
+    static let worker = database + assetKeys + writer + events + [workerOperatorListen]
+    /// What the operator's commands read.
+    static let operations = database + assetKeys
+    /// Every variable, for the documentation.
+    public static let all = database + assetKeys + writer + http + events
+
+    /// An asset written as `CODE:SCALE`; nil for anything else.
+    static func asset(_ text: String) -> Asset? {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let scale = Int(parts[1]) else { return nil }
+        return Asset(code: String(parts[0]), scale: scale)
+    }
+
+    private static func operatorListen(default text: String) -> ConfigurationKey<Endpoint> {
+        .endpoint(
+            "WALLET_OPERATOR_LISTEN", default: text,
+            "Where metrics and health are served; the worker's default is port 9090.")
+    }
+
+    private static func subjectPart(
+        _ name: String, default text: String, _ documentation: String
+    ) -> ConfigurationKey<String> {
+        .string(name, form: "letters, digits, _ and -", default: text, documentation) { value in
+            !value.isEmpty && value.utf8.count <= 128
+                && value.utf8.allSatisfy { byte in
+                    switch byte {
+                    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F, 0x2D: true
+                    default: false
+                    }
+                }
+        }
+    }
+}
