@@ -7,7 +7,7 @@ struct APIMetrics: Sendable {
     private static let refusalsHelp = "Answers that are not a success, by code."
 
     /// The counters of one route.
-    private struct Route: Sendable {
+    private struct Counters: Sendable {
         let path: String
         let method: String
         let success: Counter
@@ -17,7 +17,7 @@ struct APIMetrics: Sendable {
     let replays: Counter
     let inFlight: Gauge
     private let registry: MetricsRegistry
-    private let routes: [Route]
+    private let routes: [Counters]
     private let refusals: [ProblemCode: Counter]
 
     init(_ registry: MetricsRegistry) {
@@ -25,10 +25,10 @@ struct APIMetrics: Sendable {
         replays = registry.counter(
             "wallet_idempotent_replays_total", "Answers given again because the request was a repeat.")
         inFlight = registry.gauge("wallet_http_requests_in_flight", "Requests that are being answered.")
-        routes = Endpoint.allCases.map { endpoint in
+        routes = Route.allCases.map { endpoint in
             let (method, path) = Router.template(of: endpoint)
             let success = endpoint.successStatus
-            return Route(
+            return Counters(
                 path: path, method: method.rawValue,
                 success: registry.counter(
                     APIMetrics.requestsName, APIMetrics.requestsHelp,
@@ -46,7 +46,7 @@ struct APIMetrics: Sendable {
     }
 
     /// Counts an answer. Requests for unknown routes share one label, so that strangers cannot make up labels.
-    func count(_ endpoint: Endpoint?, status: Int, problem: ProblemCode?, nanoseconds: UInt64) {
+    func count(_ endpoint: Route?, status: Int, problem: ProblemCode?, nanoseconds: UInt64) {
         if let problem { refusals[problem]?.increment() }
         guard let endpoint else {
             registry.counter(

@@ -40,7 +40,7 @@ struct ContentHash {
     }
 
     /// The first 128 bits of the SHA-256 of what was added.
-    var value: UInt128 { SHA256.first128Bits(of: bytes) }
+    var value: UInt128 { Digest.sha256Prefix(bytes) }
 
     mutating func add(wallet: WalletID) { add(.wallet, wallet.uuid.bits) }
     mutating func add(transfer: TransferID) { add(.transfer, transfer.uuid.bits) }
@@ -96,6 +96,6 @@ struct ContentHash {
 extension IdempotencyKey {
     /// The key for a reference as the client wrote it.
     init(reference: String) {
-        self.init(reference: reference, digest: SHA256.first128Bits(of: Array(reference.utf8)))
+        self.init(reference: reference, digest: Digest.sha256Prefix(reference.utf8))
     }
 }

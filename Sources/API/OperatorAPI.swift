@@ -25,8 +25,8 @@ public final class OperatorAPI: Sendable {
     }
 
     /// Answers one request; never throws and never takes longer than the request timeout.
-    public func respond(to request: HTTPRequest) async -> HTTPResponse {
-        let trace = Trace(RequestHeaders(request.headerFields), newID: ids.next)
+    public func respond(to request: Request) async -> Response {
+        let trace = Trace(RequestHeaders(request.headers), newID: ids.next)
         let answer: Answer
         do throws(Problem) {
             answer = try await self.answer(to: request)
@@ -41,12 +41,12 @@ public final class OperatorAPI: Sendable {
         return answer.response(trace)
     }
 
-    private func answer(to request: HTTPRequest) async throws(Problem) -> Answer {
-        let path = String(decoding: request.path, as: UTF8.self)
+    private func answer(to request: Request) async throws(Problem) -> Answer {
+        let path = request.path
         guard ["/metrics", "/v1/health", "/v1/ready"].contains(path) else {
             throw Problem(.routeNotFound, "There is no such route.")
         }
-        guard request.methodName == "GET" || request.methodName == "HEAD" else {
+        guard request.method.name == "GET" || request.method.name == "HEAD" else {
             var problem = Problem(.methodNotAllowed, "This route knows GET, HEAD.")
             problem.allow = "GET, HEAD"
             throw problem

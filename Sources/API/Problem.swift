@@ -18,6 +18,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case walletNotActive = "wallet_not_active"
     case versionMismatch = "version_mismatch"
     case payloadTooLarge = "payload_too_large"
+    case targetTooLong = "target_too_long"
     case unsupportedMediaType = "unsupported_media_type"
     case expectationFailed = "expectation_failed"
     case idempotencyKeyReused = "idempotency_key_reused"
@@ -44,6 +45,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .walletExists, .transferExists, .transferNotPending, .walletNotActive: 409
         case .versionMismatch: 412
         case .payloadTooLarge: 413
+        case .targetTooLong: 414
         case .unsupportedMediaType: 415
         case .expectationFailed: 417
         case .idempotencyKeyReused, .insufficientFunds, .amountExceedsPending, .amountOutOfRange: 422
@@ -72,6 +74,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .walletNotActive: "The wallet is not active"
         case .versionMismatch: "The wallet has moved on"
         case .payloadTooLarge: "The body is too large"
+        case .targetTooLong: "The request line is too long"
         case .unsupportedMediaType: "The content type is not supported"
         case .expectationFailed: "The expectation cannot be met"
         case .idempotencyKeyReused: "The idempotency key belongs to another request"

@@ -5,9 +5,9 @@ struct QueryParameters: Sendable {
     private var values: [(name: String, value: String)] = []
 
     /// Decodes a query. Names outside `allowed`, repeated names, malformed escapes and bytes that are no UTF-8 are errors.
-    init(_ query: some Collection<UInt8>, allowed: [String], errors: inout [FieldError]) {
-        guard !query.isEmpty else { return }
-        for pair in query.split(separator: 0x26, omittingEmptySubsequences: true) {
+    init(_ query: String?, allowed: [String], errors: inout [FieldError]) {
+        guard let query, !query.isEmpty else { return }
+        for pair in query.utf8.split(separator: 0x26, omittingEmptySubsequences: true) {
             let parts = pair.split(separator: 0x3D, maxSplits: 1, omittingEmptySubsequences: false)
             guard let rawName = parts.first, let name = QueryParameters.text(rawName) else {
                 errors.append(FieldError("query", .malformed, "The query holds an escape that is none."))

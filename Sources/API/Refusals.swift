@@ -62,7 +62,7 @@ extension Problem {
     }
 
     /// The answer when the time for a request is over.
-    init(timeUpFor endpoint: Endpoint) {
+    init(timeUpFor endpoint: Route) {
         if endpoint == .ready {
             self.init(.notReady, "The checks did not end in time.")
             retryAfter = 1

@@ -13,18 +13,18 @@ struct RequestFrame: Sendable {
 
     /// Answers a request with what `handle` makes of it.
     func respond(
-        to request: HTTPRequest,
+        to request: Request,
         with handle: @escaping @Sendable (Destination, RequestHeaders, Trace) async throws(Problem) -> Answer
-    ) async -> HTTPResponse {
+    ) async -> Response {
         let start = clock.monotonicNanoseconds()
         metrics.inFlight.add(1)
         defer { metrics.inFlight.add(-1) }
-        let headers = RequestHeaders(request.headerFields)
+        let headers = RequestHeaders(request.headers)
         let trace = Trace(headers, newID: newID)
-        var endpoint: Endpoint?
+        var endpoint: Route?
         let answer: Answer
         do throws(Problem) {
-            let destination = try Router.destination(method: request.methodName, path: request.path)
+            let destination = try Router.destination(method: request.method.name, path: request.path.utf8)
             endpoint = destination.endpoint
             answer = try await bounded(destination.endpoint) { () async throws(Problem) in
                 try await handle(destination, headers, trace)
@@ -39,8 +39,20 @@ struct RequestFrame: Sendable {
         return answer.response(trace)
     }
 
+    /// Answers what the server refused before there was a request.
+    func respond(to error: ProtocolError) -> Response {
+        let trace = Trace(RequestHeaders(HTTPHeaders()), newID: newID)
+        let answer = Answer(Problem(error), correlationID: trace.correlationID)
+        metrics.count(nil, status: answer.status, problem: answer.problem?.code, nanoseconds: 0)
+        // Strangers can make these by the thousand: even a 503 here is not worth an error line each.
+        logger.debug(
+            "request refused by the server",
+            ["correlation_id": .string(trace.correlationID), "status": .int(error.status), "code": .string(error.code)])
+        return answer.response(trace)
+    }
+
     private func bounded(
-        _ endpoint: Endpoint, _ work: @escaping @Sendable () async throws(Problem) -> Answer
+        _ endpoint: Route, _ work: @escaping @Sendable () async throws(Problem) -> Answer
     ) async throws(Problem) -> Answer {
         // Health must answer while everything else hangs; it waits for nothing.
         if endpoint == .health { return try await work() }
@@ -54,7 +66,7 @@ struct RequestFrame: Sendable {
     /// Every 5xx is an error, every other refusal information, every success a debug line: at a high rate one line a
     /// request would cost more than the request.
     private func log(
-        _ answer: Answer, to request: HTTPRequest, _ endpoint: Endpoint?, _ trace: Trace, _ nanoseconds: UInt64
+        _ answer: Answer, to request: Request, _ endpoint: Route?, _ trace: Trace, _ nanoseconds: UInt64
     ) {
         let level: Logger.Level =
             switch answer.status {
@@ -65,7 +77,7 @@ struct RequestFrame: Sendable {
         guard logger.isEnabled(level) else { return }
         var fields: LogFields = [
             "request_id": .string(newID().text), "correlation_id": .string(trace.correlationID),
-            "traceparent": .string(trace.traceParent), "method": .string(String(request.methodName.prefix(16))),
+            "traceparent": .string(trace.traceParent), "method": .string(String(request.method.name.prefix(16))),
             "route": .string(endpoint.map { Router.template(of: $0).path } ?? "unknown"),
             "status": .int(answer.status), "duration": .milliseconds(.nanoseconds(Int64(clamping: nanoseconds))),
         ]

@@ -1,77 +1,33 @@
-import Ledger
+import HTTPServer
+import Observability
 
-/// The header fields that mean something to the API, as they came, each at most once.
+/// The header fields that mean something to the API.
 struct RequestHeaders: Sendable {
     private(set) var contentType: String?
     private(set) var idempotencyKey: String?
     private(set) var ifMatch: String?
     private(set) var minVersion: String?
-    private(set) var correlationID: String?
-    private(set) var traceParent: String?
+    /// The client's correlation id; one out of bounds is replaced by a new one, not refused.
+    let correlationID: CorrelationID?
+    /// The client's trace; one that is malformed is replaced by a new one, as the standard wants.
+    let trace: TraceContext?
     /// Names of fields that came more than once although they may not.
     private(set) var repeated: [String] = []
 
     /// Picks the known fields out of all.
-    init(_ fields: some Sequence<(name: String, value: String)>) {
-        for (name, value) in fields {
-            // The length decides for nearly all fields that are not ours.
-            switch name.utf8.count {
-            case 8 where RequestHeaders.equal(name, "if-match"): set(\.ifMatch, value, "If-Match")
-            case 11 where RequestHeaders.equal(name, "traceparent"):
-                traceParent = traceParent == nil ? RequestHeaders.validTraceParent(value) : nil
-            case 12 where RequestHeaders.equal(name, "content-type"): set(\.contentType, value, "Content-Type")
-            case 15 where RequestHeaders.equal(name, "idempotency-key"):
-                set(\.idempotencyKey, value, "Idempotency-Key")
-            case 16 where RequestHeaders.equal(name, "x-correlation-id"):
-                if correlationID == nil { correlationID = RequestHeaders.validCorrelationID(value) }
-            case 18 where RequestHeaders.equal(name, "wallet-min-version"):
-                set(\.minVersion, value, "Wallet-Min-Version")
-            default: continue
-            }
-        }
+    init(_ fields: HTTPHeaders) {
+        correlationID = fields["x-correlation-id"].flatMap { CorrelationID($0) }
+        trace = fields["traceparent"].flatMap { TraceContext(traceparent: $0) }
+        contentType = single("Content-Type", of: fields)
+        idempotencyKey = single("Idempotency-Key", of: fields)
+        ifMatch = single("If-Match", of: fields)
+        minVersion = single("Wallet-Min-Version", of: fields)
     }
 
-    private mutating func set(_ field: WritableKeyPath<RequestHeaders, String?>, _ value: String, _ name: String) {
-        if self[keyPath: field] != nil { repeated.append(name) }
-        self[keyPath: field] = value
-    }
-
-    /// Compares without regard to case; `lowercase` is lower-case.
-    private static func equal(_ name: String, _ lowercase: StaticString) -> Bool {
-        var index = 0
-        return lowercase.withUTF8Buffer { expected in
-            for byte in name.utf8 {
-                let folded = (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
-                guard index < expected.count, expected[index] == folded else { return false }
-                index += 1
-            }
-            return index == expected.count
-        }
-    }
-
-    /// 1 to 128 visible ASCII characters; anything else is replaced by a new id, not refused.
-    private static func validCorrelationID(_ value: String) -> String? {
-        guard (1...128).contains(value.utf8.count), value.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            return nil
-        }
-        return value
-    }
-
-    /// Version 00 of the W3C recommendation, ids not all zero; anything else is replaced, as the standard wants.
-    private static func validTraceParent(_ value: String) -> String? {
-        let bytes = Array(value.utf8)
-        guard bytes.count == 55, bytes[0] == 0x30, bytes[1] == 0x30 else { return nil }
-        for (index, byte) in bytes.enumerated() {
-            if index == 2 || index == 35 || index == 52 {
-                guard byte == 0x2D else { return nil }
-            } else {
-                guard (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte) else { return nil }
-            }
-        }
-        guard bytes[3..<35].contains(where: { $0 != 0x30 }), bytes[36..<52].contains(where: { $0 != 0x30 }) else {
-            return nil
-        }
-        return value
+    private mutating func single(_ name: String, of fields: HTTPHeaders) -> String? {
+        let values = fields.values(of: name)
+        if values.count > 1 { repeated.append(name) }
+        return values.first
     }
 }
 

@@ -7,7 +7,7 @@ enum Method: String, Sendable {
 }
 
 /// What a route does.
-enum Endpoint: Int, CaseIterable, Sendable {
+enum Route: Int, CaseIterable, Sendable {
     case openWallet
     case wallet
     case debit
@@ -28,7 +28,7 @@ enum Endpoint: Int, CaseIterable, Sendable {
     }
 }
 
-extension Endpoint {
+extension Route {
     /// The status of a success.
     var successStatus: Int {
         switch self {
@@ -40,7 +40,7 @@ extension Endpoint {
 
 /// Where a request goes, with the ids of its path.
 struct Destination: Sendable {
-    let endpoint: Endpoint
+    let endpoint: Route
     var walletID = WalletID(RawUUID(bits: 0))
     var transferID = TransferID(RawUUID(bits: 0))
 }
@@ -59,7 +59,7 @@ enum Router {
     /// A path and its methods.
     private struct Resource: Sendable {
         let segments: [Segment]
-        let methods: [(method: Method, endpoint: Endpoint)]
+        let methods: [(method: Method, endpoint: Route)]
 
         /// The value of `Allow`.
         var allow: String {
@@ -91,7 +91,7 @@ enum Router {
     ]
 
     /// The template and method of an endpoint, for metrics and logs.
-    static func template(of endpoint: Endpoint) -> (method: Method, path: String) {
+    static func template(of endpoint: Route) -> (method: Method, path: String) {
         for resource in resources {
             guard let entry = resource.methods.first(where: { $0.endpoint == endpoint }) else { continue }
             let path = resource.segments.map { segment in
@@ -123,7 +123,7 @@ enum Router {
     }
 
     private static func destination(
-        _ endpoint: Endpoint, _ resource: Resource, _ segments: [[UInt8]]
+        _ endpoint: Route, _ resource: Resource, _ segments: [[UInt8]]
     ) throws(Problem) -> Destination {
         var destination = Destination(endpoint: endpoint)
         var errors: [FieldError] = []

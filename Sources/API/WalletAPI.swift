@@ -53,7 +53,7 @@ public final class WalletAPI: Sendable {
     }
 
     /// Answers one request; never throws and never takes longer than the request timeout.
-    public func respond(to request: HTTPRequest) async -> HTTPResponse {
+    public func respond(to request: Request) async -> Response {
         await frame.respond(to: request) { (destination, headers, trace) async throws(Problem) in
             switch destination.endpoint {
             case .openWallet, .debit, .credit, .complete, .revert:
@@ -67,10 +67,16 @@ public final class WalletAPI: Sendable {
         }
     }
 
+    /// Answers what the server refuses itself, in the form of all other problems: for
+    /// `HTTPServerConfiguration.protocolError`.
+    public func respond(to error: ProtocolError) -> Response {
+        frame.respond(to: error)
+    }
+
     // MARK: - Writes
 
     private func write(
-        _ destination: Destination, _ request: HTTPRequest, _ headers: RequestHeaders, _ trace: Trace
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders, _ trace: Trace
     ) async throws(Problem) -> Answer {
         _ = try parameters(of: request, allowed: [])
         let operation = try decoder.operation(destination, headers: headers, body: request.body)
@@ -89,7 +95,7 @@ public final class WalletAPI: Sendable {
         }
     }
 
-    private func success(_ receipt: Receipt, _ endpoint: Endpoint) -> Answer {
+    private func success(_ receipt: Receipt, _ endpoint: Route) -> Answer {
         endpoint == .openWallet
             ? .wallet(receipt.wallet, status: endpoint.successStatus)
             : .transfer(receipt, status: endpoint.successStatus)
@@ -98,7 +104,7 @@ public final class WalletAPI: Sendable {
     // MARK: - Reads
 
     private func wallet(
-        _ destination: Destination, _ request: HTTPRequest, _ headers: RequestHeaders
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
     ) async throws(Problem) -> Answer {
         let freshness = try freshness(of: request, headers)
         let reading = try await reader.wallet(destination.walletID, freshness)
@@ -106,7 +112,7 @@ public final class WalletAPI: Sendable {
     }
 
     private func transfer(
-        _ destination: Destination, _ request: HTTPRequest, _ headers: RequestHeaders
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
     ) async throws(Problem) -> Answer {
         let freshness = try freshness(of: request, headers)
         let reading = try await reader.transfer(destination.transferID, in: destination.walletID, freshness)
@@ -114,7 +120,7 @@ public final class WalletAPI: Sendable {
     }
 
     private func transfers(
-        _ destination: Destination, _ request: HTTPRequest, _ headers: RequestHeaders
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
     ) async throws(Problem) -> Answer {
         var errors = headers.repetitions
         let query = QueryParameters(request.query, allowed: TransferListing.parameters, errors: &errors)
@@ -123,9 +129,12 @@ public final class WalletAPI: Sendable {
         guard errors.isEmpty else { throw Problem(invalid: errors) }
         let filter = listing.filter
         // One more than asked for tells whether another page follows.
-        let asked = TransferQuery(
-            status: filter.status, direction: filter.direction, from: filter.from, to: filter.to,
-            before: listing.before, limit: listing.limit + 1)
+        var asked = TransferQuery(limit: listing.limit + 1)
+        asked.status = filter.status
+        asked.direction = filter.direction
+        asked.from = filter.from
+        asked.to = filter.to
+        asked.before = listing.before
         let reading = try await reader.transfers(in: destination.walletID, asked, freshness)
         let page = Array(reading.value.prefix(listing.limit))
         var next: Cursor?
@@ -135,7 +144,7 @@ public final class WalletAPI: Sendable {
         return Answer.transfers(page, next: next).from(reading.source)
     }
 
-    private func freshness(of request: HTTPRequest, _ headers: RequestHeaders) throws(Problem) -> Freshness {
+    private func freshness(of request: Request, _ headers: RequestHeaders) throws(Problem) -> Freshness {
         var errors = headers.repetitions
         let query = QueryParameters(request.query, allowed: Freshness.parameters, errors: &errors)
         let freshness = Freshness(query, headers, errors: &errors)
@@ -143,7 +152,7 @@ public final class WalletAPI: Sendable {
         return freshness
     }
 
-    private func parameters(of request: HTTPRequest, allowed: [String]) throws(Problem) -> QueryParameters {
+    private func parameters(of request: Request, allowed: [String]) throws(Problem) -> QueryParameters {
         var errors: [FieldError] = []
         let query = QueryParameters(request.query, allowed: allowed, errors: &errors)
         guard errors.isEmpty else { throw Problem(invalid: errors) }

@@ -1,3 +1,4 @@
+import Events
 import Ledger
 public import LedgerStore
 public import Projections

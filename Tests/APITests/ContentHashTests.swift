@@ -4,7 +4,7 @@ import Testing
 @testable import API
 
 @Suite struct ContentHashTests {
-    private func hash(_ body: String, to endpoint: Endpoint = .debit) throws -> UInt128? {
+    private func hash(_ body: String, to endpoint: Route = .debit) throws -> UInt128? {
         try decode(body, to: endpoint).contentHash
     }
 
@@ -44,7 +44,7 @@ import Testing
         ]
         var seen = Set<UInt128>()
         for body in bodies {
-            for endpoint in [Endpoint.debit, .credit] {
+            for endpoint in [Route.debit, .credit] {
                 let value = try #require(try hash(body, to: endpoint))
                 #expect(seen.insert(value).inserted, "\(endpoint) \(body)")
             }
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func everyFieldOfTheOthersChangesTheHash() throws {
-        let requests: [(Endpoint, String)] = [
+        let requests: [(Route, String)] = [
             (.openWallet, #"{"reference_id":"k"}"#),
             (.openWallet, #"{"reference_id":"k","wallet_id":"\#(walletID.text)"}"#),
             (.openWallet, #"{"reference_id":"k","owner_id":"x"}"#),

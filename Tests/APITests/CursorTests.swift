@@ -14,7 +14,7 @@ import Testing
     private func listing(_ query: String, wallet: WalletID = walletID) throws -> TransferListing {
         var errors: [FieldError] = []
         let parameters = QueryParameters(
-            Array(query.utf8), allowed: TransferListing.parameters, errors: &errors)
+            query, allowed: TransferListing.parameters, errors: &errors)
         _ = Freshness(parameters, RequestHeaders([]), errors: &errors)
         let listing = try TransferListing(parameters, wallet: wallet, errors: &errors)
         guard errors.isEmpty else { throw Problem(invalid: errors) }
@@ -100,7 +100,7 @@ import Testing
     @Test func freshness() {
         func read(_ query: String, _ header: String?) -> (Freshness, [FieldError]) {
             var errors: [FieldError] = []
-            let parameters = QueryParameters(Array(query.utf8), allowed: Freshness.parameters, errors: &errors)
+            let parameters = QueryParameters(query, allowed: Freshness.parameters, errors: &errors)
             let headers = RequestHeaders(header.map { [(name: "Wallet-Min-Version", value: $0)] } ?? [])
             return (Freshness(parameters, headers, errors: &errors), errors)
         }

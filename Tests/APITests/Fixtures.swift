@@ -41,7 +41,7 @@ func makeDecoder() throws -> RequestDecoder {
 
 /// Decodes a body sent to a route; JSON content type unless `headers` say otherwise.
 func decode(
-    _ body: String, to endpoint: Endpoint = .debit,
+    _ body: String, to endpoint: Route = .debit,
     headers: [(name: String, value: String)] = [("Content-Type", "application/json")]
 ) throws -> Operation {
     let destination = Destination(endpoint: endpoint, walletID: walletID, transferID: transferID)
@@ -50,7 +50,7 @@ func decode(
 
 /// The problem that decoding ends in; nil when it succeeds.
 func problem(
-    _ body: String, to endpoint: Endpoint = .debit,
+    _ body: String, to endpoint: Route = .debit,
     headers: [(name: String, value: String)] = [("Content-Type", "application/json")]
 ) throws -> Problem? {
     do {

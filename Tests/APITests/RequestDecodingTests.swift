@@ -5,11 +5,11 @@ import Testing
 
 /// A body and what must be said about it.
 struct BadBody: Sendable, CustomStringConvertible {
-    let endpoint: Endpoint
+    let endpoint: Route
     let body: String
     let findings: [String]
 
-    init(_ endpoint: Endpoint, _ body: String, _ findings: String...) {
+    init(_ endpoint: Route, _ body: String, _ findings: String...) {
         self.endpoint = endpoint
         self.body = body
         self.findings = findings

@@ -6,7 +6,7 @@ import Testing
 @Suite struct RouterTests {
     private static let id = "01990000-0000-7000-8000-000000000001"
 
-    private func route(_ method: String, _ path: String) throws -> Endpoint {
+    private func route(_ method: String, _ path: String) throws -> Route {
         try Router.destination(method: method, path: Array(path.utf8)).endpoint
     }
 
@@ -73,12 +73,12 @@ import Testing
     }
 
     @Test func templatesNameEveryEndpoint() {
-        let templates = Endpoint.allCases.map { endpoint in
+        let templates = Route.allCases.map { endpoint in
             let (method, path) = Router.template(of: endpoint)
             return "\(method.rawValue) \(path)"
         }
-        #expect(Set(templates).count == Endpoint.allCases.count)
+        #expect(Set(templates).count == Route.allCases.count)
         #expect(templates.contains("POST /v1/wallet/{wallet_id}/transfers/{transfer_id}/complete"))
-        #expect(Endpoint.allCases.map(\.rawValue) == Array(0..<Endpoint.allCases.count))
+        #expect(Route.allCases.map(\.rawValue) == Array(0..<Route.allCases.count))
     }
 }

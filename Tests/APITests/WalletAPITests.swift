@@ -1,4 +1,5 @@
-import HTTPServer
+import Events
+@testable import HTTPServer
 import JSON
 import Ledger
 import LedgerStore
@@ -84,7 +85,7 @@ import Testing
     ) async throws -> Reply {
         var fields = headers
         if !body.isEmpty { fields.append((name: "Content-Type", value: "application/json")) }
-        return Reply(await setup.make().respond(to: request(method, target, fields, body)))
+        return Reply(try await setup.make().respond(to: request(method, target, fields, body)))
     }
 
     // MARK: - Writes
@@ -340,5 +341,21 @@ import Testing
         #expect(Reply(await api.respond(to: request("GET", "/v1/ready"))).status == 503)
         #expect(Reply(await api.respond(to: request("POST", "/metrics")))["allow"] == "GET, HEAD")
         #expect(Reply(await api.respond(to: request("GET", "/v1/wallet"))).status == 404)
+    }
+
+    @Test func refusalsOfTheServerHaveTheSameForm() async throws {
+        let setup = Setup()
+        let reply = Reply(try setup.make().respond(to: ProtocolError.bodyTooLarge))
+        #expect(reply.status == 413)
+        #expect(try reply.json["code"]?.string == "payload_too_large")
+        #expect(reply["content-type"] == "application/problem+json")
+        #expect(Problem(ProtocolError.malformed("x")).code == .malformedRequest)
+        #expect(Problem(ProtocolError.overloaded).retryAfter == 1)
+        for error in [
+            ProtocolError.requestTimeout, .targetTooLong, .unknownExpectation, .headTooLarge, .unknownEncoding,
+            .unknownVersion,
+        ] {
+            #expect(Problem(error).code.status == error.status)
+        }
     }
 }
