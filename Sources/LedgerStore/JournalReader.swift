@@ -59,13 +59,46 @@ public struct JournalReader {
         parameters.append(int8: Int64(limit))
         let result = try connection.query("journal_entries", parameters)
         return try (0..<result.rowCount).compactMap { row in
-            guard let entry = try reading.entry(result, row, from: 0) else { return nil }
-            let creation = try reading.entry(result, row, from: Statements.entryColumnCount)
-            let transfer = creation.flatMap { Transfer(creation: $0, last: entry) }
-            let event = WalletEvent(
-                type: EventType(entry.kind), wallet: wallet.after(entry), transfer: transfer, origin: .none)
-            return JournalRecord(entry: entry, creation: creation, event: event)
+            try record(result, row, of: wallet)
         }
+    }
+
+    /// The rows of several wallets' journals in one statement: of each those after its version, in order, at most
+    /// `limit`.
+    public func records(
+        of wallets: [(wallet: Wallet, after: Int64)], limit: Int
+    ) throws -> [WalletID: [JournalRecord]] {
+        guard !wallets.isEmpty else { return [:] }
+        let ids = PostgresArray(of: .uuid)
+        let versions = PostgresArray(of: .int8)
+        var byID: [WalletID: Wallet] = [:]
+        for (wallet, version) in wallets {
+            ids.append(uuid: wallet.id.uuid.bits)
+            versions.append(int8: version)
+            byID[wallet.id] = wallet
+        }
+        parameters.removeAll()
+        parameters.append(ids)
+        parameters.append(versions)
+        parameters.append(int8: Int64(limit))
+        let result = try connection.query("journal_entries_of", parameters)
+        var records: [WalletID: [JournalRecord]] = [:]
+        for row in 0..<result.rowCount {
+            guard let wallet = byID[WalletID(RawUUID(bits: try result.uuid(row, 0)))],
+                let record = try record(result, row, of: wallet)
+            else { continue }
+            records[wallet.id, default: []].append(record)
+        }
+        return records
+    }
+
+    private func record(_ result: PostgresResult, _ row: Int, of wallet: Wallet) throws -> JournalRecord? {
+        guard let entry = try reading.entry(result, row, from: 0) else { return nil }
+        let creation = try reading.entry(result, row, from: Statements.entryColumnCount)
+        let transfer = creation.flatMap { Transfer(creation: $0, last: entry) }
+        let event = WalletEvent(
+            type: EventType(entry.kind), wallet: wallet.after(entry), transfer: transfer, origin: .none)
+        return JournalRecord(entry: entry, creation: creation, event: event)
     }
 
     /// One row of a wallet's journal; nil when there is none.
