@@ -22,6 +22,30 @@ public struct StoredWallet: Sendable {
     public let open: (debits: Int128, credits: Int128)?
 }
 
+/// A row of the transfers table next to the journal rows that it names.
+public struct StoredTransfer: Sendable {
+    /// The transfer.
+    public let id: TransferID
+    /// Where it stands, as a number of `TransferStatus`.
+    public let status: Int16
+    /// Its direction, as a number of `Direction`.
+    public let direction: Int16
+    /// The sum asked for.
+    public let amount: Int128
+    /// The wallet version of its creation.
+    public let createdVersion: Int64
+    /// The wallet version of its resolution, which is that of its creation when it settled at once.
+    public let resolvedVersion: Int64?
+    /// When it runs out.
+    public let expiresAt: Timestamp?
+    /// Whether it waits to be expired.
+    public let awaitsExpiry: Bool
+    /// The journal row of `createdVersion`.
+    public let creation: Entry?
+    /// The journal row of `resolvedVersion`.
+    public let resolution: Entry?
+}
+
 /// Walks over the write side in pieces, for audits and rebuilds. Belongs to the thread that uses the connection.
 public struct JournalReader {
     private let connection: PostgresConnection
@@ -99,6 +123,24 @@ public struct JournalReader {
         let event = WalletEvent(
             type: EventType(entry.kind), wallet: wallet.after(entry), transfer: transfer, origin: .none)
         return JournalRecord(entry: entry, creation: creation, event: event)
+    }
+
+    /// The rows of a wallet's transfers after `id` in id order (from the beginning when nil).
+    public func transfers(of wallet: WalletID, after id: TransferID?, limit: Int) throws -> [StoredTransfer] {
+        parameters.removeAll()
+        parameters.append(uuid: wallet.uuid.bits)
+        parameters.append(uuid: id?.uuid.bits)
+        parameters.append(int8: Int64(limit))
+        let result = try connection.query("journal_transfers", parameters)
+        return try (0..<result.rowCount).map { row in
+            StoredTransfer(
+                id: TransferID(RawUUID(bits: try result.uuid(row, 0))), status: try result.int16(row, 1),
+                direction: try result.int16(row, 2), amount: try result.int128(row, 3),
+                createdVersion: try result.int64(row, 4), resolvedVersion: try result.optionalInt64(row, 5),
+                expiresAt: try result.optionalTimestamp(row, 6).map(Timestamp.init(microseconds:)),
+                awaitsExpiry: try result.bool(row, 7), creation: try reading.entry(result, row, from: 8),
+                resolution: try reading.entry(result, row, from: 8 + Statements.entryColumnCount))
+        }
     }
 
     /// One row of a wallet's journal; nil when there is none.

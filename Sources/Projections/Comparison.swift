@@ -73,4 +73,33 @@ enum Comparison {
                 problem: "transfer \(transfer.id): \($0)")
         }
     }
+
+    /// How a row of the transfers table differs from the journal rows that it names.
+    static func transfer(_ row: StoredTransfer, of wallet: WalletID) -> [Drift] {
+        var problems: [String] = []
+        if let creation = row.creation, creation.transferID == row.id, creation.kind.createsTransfer {
+            if creation.direction?.rawValue != row.direction { problems.append("its direction is not the journal's") }
+            if creation.amount != row.amount {
+                problems.append("its amount is \(row.amount), in the journal \(creation.amount) minor units")
+            }
+            if creation.expiresAt != row.expiresAt { problems.append("its expiry is not the journal's") }
+        } else {
+            problems.append("the journal does not create it at version \(row.createdVersion)")
+        }
+        let isPending = row.status == TransferStatus.pending.rawValue
+        if isPending {
+            if row.creation?.kind != .pending { problems.append("it is pending, but was not created so") }
+        } else {
+            let last = row.resolution
+            if last?.transferID != row.id || last?.kind.transferStanding?.status.rawValue != row.status {
+                problems.append("its status is \(row.status), which the journal does not say at its resolution")
+            }
+        }
+        if row.awaitsExpiry != (isPending && row.expiresAt != nil) {
+            problems.append(row.awaitsExpiry ? "it waits to be expired without reason" : "nobody will expire it")
+        }
+        return problems.map {
+            Drift(kind: .transfers, walletID: wallet, version: row.createdVersion, problem: "transfer \(row.id): \($0)")
+        }
+    }
 }
