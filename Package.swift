@@ -46,7 +46,10 @@ let package = Package(
         source("Outbox", ["Postgres", "Messaging", "Ledger", "Events", "Runtime", "Observability"]),
         source(
             "API",
-            ["JSON", "Ledger", "Digest", "LedgerStore", "Projections", "HTTPServer", "Runtime", "Observability"]),
+            [
+                "JSON", "Ledger", "Digest", "Events", "LedgerStore", "Projections", "HTTPServer", "Runtime",
+                "Observability",
+            ]),
         source("Bench", ["JSON", "Ledger", "Runtime"]),
         source(
             "Commands",
@@ -75,8 +78,8 @@ let package = Package(
         tests(
             of: "API",
             [
-                "JSON", "Ledger", "Digest", "LedgerStore", "Projections", "HTTPServer", "Postgres", "Runtime",
-                "Observability",
+                "JSON", "Ledger", "Digest", "Events", "LedgerStore", "Projections", "HTTPServer", "Postgres",
+                "Runtime", "Observability",
             ]),
         tests(of: "Bench", ["JSON", "Ledger", "Runtime"]),
         tests(of: "Commands", ["Runtime", "Observability", "Postgres"]),

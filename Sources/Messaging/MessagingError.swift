@@ -20,8 +20,6 @@ public enum MessagingError: Error, Equatable, Sendable {
     case badReply(operation: String, description: String)
     /// The consumer is gone, with or without its stream: create it again.
     case consumerMissing(stream: String, consumer: String)
-    /// A consumer of the name exists, but it is not the one this reader began with: read again from the new one.
-    case consumerRecreated(stream: String, consumer: String)
     /// A stream of the name exists, but it is not the one this reader began with: what the old one held is gone.
     case streamRecreated(stream: String)
     /// The client library failed: its status number and text.
@@ -33,7 +31,7 @@ public enum MessagingError: Error, Equatable, Sendable {
         case .notConnected, .timedOut, .noResponders, .badReply: true
         case .refused(_, let status, let code, _): status >= 500 && !JetStreamCode.permanent.contains(code)
         case .client(_, let status, _): NATSStatus.transient.contains(UInt32(status))
-        case .invalidConfiguration, .closed, .incompatible, .consumerMissing, .consumerRecreated, .streamRecreated:
+        case .invalidConfiguration, .closed, .incompatible, .consumerMissing, .streamRecreated:
             false
         }
     }
@@ -52,7 +50,6 @@ extension MessagingError: CustomStringConvertible {
         case .incompatible(let text): text
         case .badReply(let operation, let text): "\(operation): answer not understood: \(text)"
         case .consumerMissing(let stream, let consumer): "consumer \(consumer) of stream \(stream) does not exist"
-        case .consumerRecreated(let stream, let consumer): "consumer \(consumer) of stream \(stream) was made anew"
         case .streamRecreated(let stream): "stream \(stream) was made anew"
         case .client(let operation, let status, let text): "\(operation): \(text) (client status \(status))"
         }

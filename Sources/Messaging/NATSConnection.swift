@@ -113,7 +113,8 @@ public final class NATSConnection: Service {
     }
 
     /// Tells `observer` what happens to the connection. It runs on a thread that serves all connections, or on the
-    /// supervisor's: it must not block and not call back into the connection, except for reading.
+    /// supervisor's: it must not block and not call back into the connection, except for reading. `connected` may come
+    /// late beside the others; `isConnected` tells how things are now.
     ///
     /// - Returns: a number for `removeObserver`.
     public func observe(_ observer: @escaping @Sendable (NATSConnectionEvent) -> Void) -> Int {

@@ -39,20 +39,18 @@ extension PullConsumer {
         }
     }
 
-    /// Looks whether stream and consumer are still the ones this reader began with.
+    /// Looks whether the consumer exists, on the stream that this reader began with.
     @available(*, noasync)
     private func verify() throws(MessagingError) {
         metrics.checks.increment()
         let (stream, consumer) = (configuration.stream, configuration.consumer)
         guard let streamInfo = try admin.streamInfo(stream),
-            let info = try admin.consumerInfo(stream: stream, consumer: consumer)
+            try admin.consumerInfo(stream: stream, consumer: consumer) != nil
         else { throw .consumerMissing(stream: stream, consumer: consumer) }
-        guard let identity else {
-            identity = (streamInfo.created, info.created)
-            return
+        guard streamCreated == nil || streamCreated == streamInfo.created else {
+            throw .streamRecreated(stream: stream)
         }
-        guard identity.stream == streamInfo.created else { throw .streamRecreated(stream: stream) }
-        guard identity.consumer == info.created else { throw .consumerRecreated(stream: stream, consumer: consumer) }
+        streamCreated = streamInfo.created
     }
 
     /// What was asked may be void: end the request, and look at the consumer before the next.

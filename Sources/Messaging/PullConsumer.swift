@@ -41,9 +41,12 @@ public final class PullConsumer: @unchecked Sendable {
     var request: PullRequest
     var requestBytes: Int
     var inbox: PullInbox?
-    /// The epoch in which stream and consumer were last seen to be the ones this reader began with.
+    /// The epoch in which the consumer was last seen to exist, on the stream that this reader began with.
     var verifiedEpoch: UInt64?
-    var identity: (stream: String, consumer: String)?
+    /// When the stream that this reader began with was created, as the server writes it; nil before the first look.
+    /// Another stream numbers its messages anew. Another consumer of the same stream is as good as the first: its acks
+    /// mean the same messages. (And the creation time of a consumer is no identity: 2.9 servers change it at a restart.)
+    public internal(set) var streamCreated: String?
     var pause = RetryPause(first: .milliseconds(50), last: .seconds(1))
     private let interrupted = StopSignal()
 
@@ -65,9 +68,6 @@ public final class PullConsumer: @unchecked Sendable {
         requestBytes = configuration.maxBytes
     }
 
-    /// When the stream that this reader began with was created, as the server writes it; nil before the first look.
-    public var streamCreated: String? { identity?.stream }
-
     /// Blocks until there are messages, then takes those that are here already.
     ///
     /// - Parameters:
@@ -76,7 +76,7 @@ public final class PullConsumer: @unchecked Sendable {
     ///   - patience: how long to wait for the first message. A look at the consumer may take one request timeout more.
     /// - Returns: the messages in the order of the stream as the server sent them; empty when the time ran out, the
     ///   server is away, or `interrupt` was called.
-    /// - Throws: `consumerMissing`, `consumerRecreated` or `streamRecreated` when this reader can never go on (create
+    /// - Throws: `consumerMissing` or `streamRecreated` when this reader can never go on (create
     ///   the stream and consumer again, and a new reader); `incompatible` when it is no pull consumer.
     @available(*, noasync, message: "blocks the thread")
     public func next(

@@ -38,7 +38,7 @@ public struct ConsumerInfo: Sendable, Equatable {
     public let stream: String
     /// The durable's name.
     public let name: String
-    /// When it was created, as the server writes it. Another text means another consumer.
+    /// When it was created, as the server writes it. 2.9 servers change it a little at a restart.
     public let created: String
     /// Messages of the stream it has not delivered yet.
     public let pending: UInt64

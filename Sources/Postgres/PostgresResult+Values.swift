@@ -87,7 +87,7 @@ extension PostgresResult {
         if isNull(row, column) { return nil }
         guard oid(column) == PostgresType.timestamp.rawValue else { throw mismatch(column, wanted: "timestamptz") }
         guard let value = PostgresEpoch.fromServer(integer(row, column, as: Int64.self)) else {
-            throw problem(column, "is an infinite moment")
+            throw problem(column, "is infinite or beyond 64 bits of microseconds")
         }
         return value
     }

@@ -1,7 +1,10 @@
 public import Postgres
 internal import Synchronization
 
-/// A database of a test's own; dropped with the last reference to it.
+/// A database of a test's own.
+///
+/// It lives until `drop()` or the end of the server: a reference may be released long before the connections are, so
+/// its release says nothing. `withTestDatabase` drops it at the end of its body.
 public final class TestDatabase: Sendable {
     /// The server it lives in.
     public let server: PostgresServer
@@ -45,8 +48,6 @@ public final class TestDatabase: Sendable {
         try Self.create(name, from: source, on: server)
     }
 
-    deinit { drop() }
-
     private static func freshName(_ kind: String) -> String {
         "\(kind)_\(number.add(1, ordering: .relaxed).newValue)"
     }
@@ -82,4 +83,11 @@ public final class TestDatabase: Sendable {
 
     /// An open connection.
     public func connect() throws -> PostgresConnection { try server.connect(database: name) }
+}
+
+/// Lends an empty database of the shared server and drops it afterwards.
+public func withTestDatabase<T>(_ body: (TestDatabase) async throws -> T) async throws -> T {
+    let database = try TestDatabase()
+    defer { database.drop() }
+    return try await body(database)
 }

@@ -1,0 +1,76 @@
+import JSON
+import Ledger
+
+/// An answer before it becomes an HTTP response.
+struct Answer: Sendable {
+    let status: Int
+    var contentType = "application/json"
+    let body: [UInt8]
+    var headers: [(name: String, value: String)] = []
+    /// What was refused or failed; for metrics and the log.
+    var problem: Problem?
+    /// Whether this repeats an earlier answer.
+    var isReplay = false
+
+    init(status: Int, body: [UInt8]) {
+        self.status = status
+        self.body = body
+    }
+
+    /// A problem as its answer.
+    init(_ problem: Problem, correlationID: String) {
+        status = problem.code.status
+        body = problem.body(correlationID: correlationID)
+        contentType = "application/problem+json"
+        self.problem = problem
+        if let seconds = problem.retryAfter { headers.append(("Retry-After", String(seconds))) }
+        if let allow = problem.allow { headers.append(("Allow", allow)) }
+        if case .currentVersion(let version) = problem.members { headers.append(("ETag", Answer.tag(version))) }
+    }
+
+    /// A wallet.
+    static func wallet(_ wallet: Wallet, status: Int) -> Answer {
+        var writer = JSONWriter(capacity: 768)
+        writer.wallet(wallet)
+        var answer = Answer(status: status, body: writer.finish())
+        answer.headers.append(("ETag", tag(wallet.version)))
+        if status == 201 { answer.headers.append(("Location", "/v1/wallet/" + wallet.id.text)) }
+        return answer
+    }
+
+    /// A transfer with its wallet.
+    static func transfer(_ receipt: Receipt, status: Int) -> Answer {
+        var writer = JSONWriter(capacity: 1024)
+        writer.transfer(receipt)
+        var answer = Answer(status: status, body: writer.finish())
+        answer.headers.append(("ETag", tag(receipt.wallet.version)))
+        if status == 201, let transfer = receipt.transfer {
+            let location = "/v1/wallet/\(transfer.walletID.text)/transfers/\(transfer.id.text)"
+            answer.headers.append(("Location", location))
+        }
+        return answer
+    }
+
+    /// A page of a list of transfers.
+    static func transfers(_ receipts: [Receipt], next: Cursor?) -> Answer {
+        var writer = JSONWriter(capacity: 64 + receipts.count * 768)
+        writer.beginObject()
+        writer.array("items") { writer in
+            for receipt in receipts { writer.transfer(receipt) }
+        }
+        writer.member("next_cursor", next?.text)
+        writer.endObject()
+        return Answer(status: 200, body: writer.finish())
+    }
+
+    /// A word about the process.
+    static func status(_ word: String) -> Answer {
+        var writer = JSONWriter(capacity: 64)
+        writer.beginObject()
+        writer.member("status", word)
+        writer.endObject()
+        return Answer(status: 200, body: writer.finish())
+    }
+
+    private static func tag(_ version: Int64) -> String { "\"\(version)\"" }
+}

@@ -1,0 +1,174 @@
+import JSON
+import Ledger
+
+/// Reads a request's JSON object member by member and collects what is wrong with it.
+///
+/// A value of the wrong kind or out of bounds is noted and reading goes on, so that one answer names several mistakes;
+/// a document that is not JSON ends the reading.
+struct BodyReader {
+    /// The members that stopped being readable or broke a rule.
+    private(set) var errors: [FieldError] = []
+    /// Whether a sum was above every range; it is refused with another code when nothing else is wrong.
+    private(set) var isOutOfRange = false
+    /// Whether the document was read to its end, so that a member that was not seen is missing.
+    private(set) var isComplete = false
+
+    private var reader: JSONReader
+
+    /// The longest metadata in canonical form, in bytes.
+    static let metadataLimit = 8192
+
+    init(_ body: [UInt8]) {
+        reader = JSONReader(body)
+    }
+
+    /// Reads the object. `read` reads the value of the member it is given, or returns false when it does not know it.
+    mutating func members(_ read: (String, inout BodyReader) throws(JSONError) -> Bool) {
+        do throws(JSONError) {
+            try reader.beginObject()
+            while let name = try reader.nextMember() {
+                do throws(JSONError) {
+                    if try read(name, &self) { continue }
+                    errors.append(FieldError(name, .unknown, "The member \"\(name)\" is not known here."))
+                } catch {
+                    guard case .wrongKind = error.kind else { throw error }
+                    note(error)
+                }
+                try reader.skipValue()
+            }
+            try reader.finish()
+            isComplete = true
+        } catch {
+            note(error)
+        }
+    }
+
+    /// Notes an error that the caller found.
+    mutating func refuse(_ field: String, _ code: FieldError.Code, _ message: String) {
+        errors.append(FieldError(field, code, message))
+    }
+
+    /// Throws what was found.
+    func check() throws(Problem) {
+        guard errors.isEmpty else { throw Problem(invalid: errors) }
+        guard !isOutOfRange else { throw Problem(.amountOutOfRange, "The amount is above every range.") }
+    }
+
+    private mutating func note(_ error: JSONError) {
+        let code: FieldError.Code =
+            switch error.kind {
+            case .wrongKind, .notAnInteger: .wrongType
+            case .duplicateMember: .duplicate
+            case .unknownMember: .unknown
+            case .integerOutOfRange: .outOfRange
+            default: .malformed
+            }
+        var field = error.path
+        if case .duplicateMember(let name) = error.kind { field = field.isEmpty ? name : "\(field).\(name)" }
+        errors.append(FieldError(field, code, error.message + "."))
+    }
+}
+
+// MARK: - Values
+
+extension BodyReader {
+    /// A text of 1 to `limit` characters (Unicode scalars) without control characters.
+    mutating func line(_ field: String, limit: Int) throws(JSONError) -> String? {
+        let text = try reader.readString()
+        guard let text = bounded(text, field, limit: limit) else { return nil }
+        for scalar in text.unicodeScalars where BodyReader.isControl(scalar) {
+            refuse(field, .malformed, "\"\(field)\" must not hold control characters.")
+            return nil
+        }
+        return text
+    }
+
+    /// A text of at most `limit` characters (Unicode scalars).
+    mutating func text(_ field: String, limit: Int) throws(JSONError) -> String? {
+        let text = try reader.readString()
+        guard text.utf8.count <= limit || text.unicodeScalars.count <= limit else {
+            refuse(field, .tooLong, "\"\(field)\" has more than \(limit) characters.")
+            return nil
+        }
+        return text
+    }
+
+    /// A word of a closed list, as it is written.
+    mutating func word(_ field: String) throws(JSONError) -> String {
+        try reader.readString()
+    }
+
+    /// A UUID.
+    mutating func uuid(_ field: String) throws(JSONError) -> RawUUID? {
+        let text = try reader.readString()
+        if let uuid = RawUUID(text: text) { return uuid }
+        refuse(field, .malformed, "\"\(field)\" is not a UUID.")
+        return nil
+    }
+
+    /// A whole number.
+    mutating func integer(_ field: String, in range: ClosedRange<Int64>) throws(JSONError) -> Int64? {
+        guard try reader.peekKind() == .number else { return try reader.readInt64() }
+        let text = try reader.readNumberText()
+        if let number = Int64(text), range.contains(number) { return number }
+        let isWhole = text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2D }
+        refuse(
+            field, isWhole ? .outOfRange : .wrongType,
+            "\"\(field)\" must be a whole number from \(range.lowerBound) to \(range.upperBound).")
+        return nil
+    }
+
+    /// An RFC 3339 date-time.
+    mutating func moment(_ field: String) throws(JSONError) -> Timestamp? {
+        let text = try reader.readString()
+        if let moment = Timestamp(text: text) { return moment }
+        refuse(field, .malformed, "\"\(field)\" is not an RFC 3339 date-time with at most six decimals.")
+        return nil
+    }
+
+    /// A sum of money: a decimal string, or a number taken by its text.
+    mutating func amount(_ field: String, mayBeZero: Bool) throws(JSONError) -> DecimalAmount? {
+        let text = try reader.peekKind() == .number ? try reader.readNumberText() : try reader.readString()
+        do throws(DecimalAmount.Flaw) {
+            let amount = try DecimalAmount(text: text.utf8)
+            if mayBeZero || !amount.isZero { return amount }
+            refuse(field, .notPositive, "\"\(field)\" must be above zero.")
+        } catch {
+            switch error {
+            case .outOfRange: isOutOfRange = true
+            case .notDecimal:
+                refuse(field, .malformed, "\"\(field)\" must be a plain decimal such as \"10.50\", without a sign.")
+            }
+        }
+        return nil
+    }
+
+    /// A JSON object in canonical form.
+    mutating func metadata(_ field: String) throws(JSONError) -> String? {
+        let kind = try reader.peekKind()
+        guard kind == .object else { throw reader.error(.wrongKind(expected: .object, found: kind)) }
+        let bytes = try reader.readValue().canonicalBytes
+        guard bytes.count <= BodyReader.metadataLimit else {
+            refuse(field, .tooLong, "\"\(field)\" is larger than \(BodyReader.metadataLimit) bytes.")
+            return nil
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private mutating func bounded(_ text: String, _ field: String, limit: Int) -> String? {
+        guard !text.isEmpty else {
+            refuse(field, .tooShort, "\"\(field)\" must not be empty.")
+            return nil
+        }
+        guard text.utf8.count <= limit || text.unicodeScalars.count <= limit else {
+            refuse(field, .tooLong, "\"\(field)\" has more than \(limit) characters.")
+            return nil
+        }
+        return text
+    }
+
+    /// The general category Cc.
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+    }
+}

@@ -1,0 +1,101 @@
+import Digest
+import Ledger
+
+/// Builds the digest by which a repeat of a request is told from another request under the same key.
+///
+/// The encoding is unambiguous: each field is its tag, its length and its bytes; a missing field is left out. What a
+/// client may write in several ways counts once: money as its value, moments in UTC, metadata in canonical form.
+/// The key itself and preconditions are no content.
+struct ContentHash {
+    /// The kinds of request. The numbers are part of stored digests and never change.
+    enum Kind: UInt8 {
+        case openWallet = 1
+        case debit = 2
+        case credit = 3
+        case complete = 4
+        case revert = 5
+    }
+
+    /// The fields. The numbers are part of stored digests and never change.
+    private enum Tag: UInt8 {
+        case wallet = 1
+        case transfer = 2
+        case ownerID = 3
+        case asset = 4
+        case amount = 5
+        case status = 6
+        case expiresAt = 7
+        case expiresIn = 8
+        case description = 9
+        case metadata = 10
+        case note = 11
+    }
+
+    private var bytes: [UInt8] = []
+
+    /// Starts the content of one kind of request.
+    init(_ kind: Kind) {
+        bytes.reserveCapacity(192)
+        bytes.append(kind.rawValue)
+    }
+
+    /// The first 128 bits of the SHA-256 of what was added.
+    var value: UInt128 { Digest.sha256Prefix(bytes) }
+
+    mutating func add(wallet: WalletID) { add(.wallet, wallet.uuid.bits) }
+    mutating func add(transfer: TransferID) { add(.transfer, transfer.uuid.bits) }
+    mutating func add(ownerID: String?) { add(.ownerID, ownerID) }
+    mutating func add(asset: String?) { add(.asset, asset) }
+    mutating func add(description: String?) { add(.description, description) }
+    mutating func add(metadata: String?) { add(.metadata, metadata) }
+    mutating func add(note: String?) { add(.note, note) }
+
+    mutating func add(amount: DecimalAmount?) {
+        guard let amount else { return }
+        add(.amount, length: 17)
+        append(UInt128(bitPattern: amount.unscaled))
+        bytes.append(UInt8(truncatingIfNeeded: amount.decimals))
+    }
+
+    mutating func add(settlesAtOnce: Bool) {
+        add(.status, length: 1)
+        bytes.append(settlesAtOnce ? 1 : 0)
+    }
+
+    mutating func add(expiry: TransferOrder.Expiry) {
+        switch expiry {
+        case .never: break
+        case .at(let moment): add(.expiresAt, UInt128(UInt64(bitPattern: moment.microseconds)))
+        case .after(let seconds): add(.expiresIn, UInt128(UInt64(bitPattern: seconds)))
+        }
+    }
+
+    private mutating func add(_ tag: Tag, _ text: String?) {
+        guard let text else { return }
+        add(tag, length: text.utf8.count)
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    private mutating func add(_ tag: Tag, _ number: UInt128) {
+        add(tag, length: 16)
+        append(number)
+    }
+
+    private mutating func add(_ tag: Tag, length: Int) {
+        bytes.append(tag.rawValue)
+        for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: length >> shift)) }
+    }
+
+    private mutating func append(_ number: UInt128) {
+        for half in [UInt64(truncatingIfNeeded: number >> 64), UInt64(truncatingIfNeeded: number)] {
+            withUnsafeBytes(of: half.bigEndian) { bytes.append(contentsOf: $0) }
+        }
+    }
+}
+
+extension IdempotencyKey {
+    /// The key for a reference as the client wrote it.
+    init(reference: String) {
+        self.init(reference: reference, digest: Digest.sha256Prefix(reference.utf8))
+    }
+}

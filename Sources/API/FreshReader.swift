@@ -1,0 +1,97 @@
+import Ledger
+import LedgerStore
+import Runtime
+
+/// The words of `Wallet-Source`.
+enum ReadSource: String, Sendable {
+    case projection
+    case ledger
+}
+
+/// What was read and from which side.
+struct Reading<Value: Sendable>: Sendable {
+    let value: Value
+    let source: ReadSource
+}
+
+/// Reads with the freshness a client asks for.
+///
+/// The projection answers unless it lacks what is asked for: then the ledger is asked before anything is called
+/// missing, so that what was acknowledged is always found.
+struct FreshReader: Sendable {
+    let service: WalletService
+    /// How long to wait for the projection to reach a version.
+    let patience: Duration
+    let clock: Clock
+
+    private static let shortestPause = Duration.milliseconds(2)
+    private static let longestPause = Duration.milliseconds(100)
+
+    /// The wallet. Throws 404 when there is none.
+    func wallet(_ id: WalletID, _ freshness: Freshness) async throws(Problem) -> Reading<Wallet> {
+        if !freshness.isStrong {
+            let projected =
+                if let version = freshness.minVersion {
+                    try await projection(of: id, reaching: version)
+                } else {
+                    try await service.projection.wallet(id)
+                }
+            if let projected { return Reading(value: projected, source: .projection) }
+        }
+        return Reading(value: try await ledgerWallet(id), source: .ledger)
+    }
+
+    /// The transfer. Throws 404 when there is no such wallet or transfer.
+    func transfer(
+        _ id: TransferID, in wallet: WalletID, _ freshness: Freshness
+    ) async throws(Problem) -> Reading<Receipt> {
+        if try await mayProject(wallet, freshness), let receipt = try await service.projection.transfer(id, wallet) {
+            return Reading(value: receipt, source: .projection)
+        }
+        if let receipt = try await service.ledger.transfer(id, wallet) {
+            return Reading(value: receipt, source: .ledger)
+        }
+        _ = try await ledgerWallet(wallet)
+        throw Problem(.transferNotFound, "The wallet has no transfer with this id.")
+    }
+
+    /// The transfers of a page, newest first. Throws 404 when there is no such wallet.
+    func transfers(
+        in wallet: WalletID, _ query: TransferQuery, _ freshness: Freshness
+    ) async throws(Problem) -> Reading<[Receipt]> {
+        if try await mayProject(wallet, freshness) {
+            let receipts = try await service.projection.transfers(wallet, query)
+            if !receipts.isEmpty { return Reading(value: receipts, source: .projection) }
+            if try await service.projection.wallet(wallet) != nil { return Reading(value: [], source: .projection) }
+        }
+        let receipts = try await service.ledger.transfers(wallet, query)
+        if receipts.isEmpty { _ = try await ledgerWallet(wallet) }
+        return Reading(value: receipts, source: .ledger)
+    }
+
+    private func ledgerWallet(_ id: WalletID) async throws(Problem) -> Wallet {
+        if let wallet = try await service.ledger.wallet(id) { return wallet }
+        throw Problem(.walletNotFound, "There is no wallet with this id.")
+    }
+
+    /// Whether the projection is fresh enough to be asked.
+    private func mayProject(_ wallet: WalletID, _ freshness: Freshness) async throws(Problem) -> Bool {
+        if freshness.isStrong { return false }
+        guard let version = freshness.minVersion else { return true }
+        return try await projection(of: wallet, reaching: version) != nil
+    }
+
+    /// The wallet's projection once it has reached `version`; nil when it did not in time.
+    private func projection(of id: WalletID, reaching version: Int64) async throws(Problem) -> Wallet? {
+        let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, patience.wholeNanoseconds))
+        var pause = FreshReader.shortestPause
+        while true {
+            if let wallet = try await service.projection.wallet(id), wallet.version >= version { return wallet }
+            let now = clock.monotonicNanoseconds()
+            guard now < deadline else { return nil }
+            let left = Duration.nanoseconds(Int64(clamping: deadline - now))
+            do { try await Task.sleep(for: min(pause, left)) } catch { return nil }
+            pause = min(pause * 2, FreshReader.longestPause)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+public import HTTPServer
+import Ledger
+public import Observability
+public import Runtime
+
+/// Answers what operators and their machines ask a process: `/metrics`, `/v1/health`, `/v1/ready`. Both `api` and
+/// `worker` serve it on a port of their own.
+public final class OperatorAPI: Sendable {
+    private let readiness: Readiness
+    private let metrics: MetricsRegistry
+    private let logger: Logger
+    private let ids: UUIDv7Generator
+    private let deadlines: Deadlines
+
+    /// `readiness` is what `/v1/ready` asks, in this order; `requestTimeout` bounds all of it.
+    public init(
+        readiness: [ReadinessCheck], metrics: MetricsRegistry, logger: Logger,
+        requestTimeout: Duration = .seconds(8), clock: Clock = .system
+    ) {
+        self.readiness = Readiness(checks: readiness)
+        self.metrics = metrics
+        self.logger = logger
+        ids = UUIDv7Generator(clock: clock)
+        deadlines = Deadlines(limit: requestTimeout, clock: clock)
+    }
+
+    /// Answers one request; never throws and never takes longer than the request timeout.
+    public func respond(to request: Request) async -> Response {
+        let trace = Trace(RequestHeaders(request.headers), newID: ids.next)
+        let answer: Answer
+        do throws(Problem) {
+            answer = try await self.answer(to: request)
+        } catch {
+            answer = Answer(error, correlationID: trace.correlationID)
+            if answer.status >= 500 {
+                logger.warning(
+                    "not ready",
+                    ["correlation_id": .string(trace.correlationID), "cause": .string(error.cause ?? error.detail)])
+            }
+        }
+        return answer.response(trace)
+    }
+
+    private func answer(to request: Request) async throws(Problem) -> Answer {
+        let path = request.path
+        guard ["/metrics", "/v1/health", "/v1/ready"].contains(path) else {
+            throw Problem(.routeNotFound, "There is no such route.")
+        }
+        guard request.method.name == "GET" || request.method.name == "HEAD" else {
+            var problem = Problem(.methodNotAllowed, "This route knows GET, HEAD.")
+            problem.allow = "GET, HEAD"
+            throw problem
+        }
+        switch path {
+        case "/metrics":
+            var answer = Answer(status: 200, body: Array(metrics.text().utf8))
+            answer.contentType = MetricsRegistry.contentType
+            return answer
+        case "/v1/health": return .status("alive")
+        default:
+            let readiness = self.readiness
+            let result = await deadlines.bounded { () async -> Result<Answer, Problem> in
+                do throws(Problem) { return .success(try await readiness.answer()) } catch { return .failure(error) }
+            }
+            guard let result else { throw Problem(timeUpFor: .ready) }
+            return try result.get()
+        }
+    }
+}

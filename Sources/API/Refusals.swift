@@ -1,0 +1,74 @@
+import Ledger
+import LedgerStore
+
+extension Problem {
+    /// The answer to a refused command. The one place where refusals become codes.
+    init(_ refusal: Refusal, of command: Command) {
+        switch refusal {
+        case .idempotencyKeyReused:
+            self.init(.idempotencyKeyReused, "The idempotency key was used for a request with other content.")
+        case .walletNotFound:
+            self.init(.walletNotFound, "There is no wallet with this id.")
+        case .walletExists:
+            self.init(.walletExists, "A wallet with this id exists with other content.")
+        case .amountPrecision(let scale):
+            let field = if case .open = command { "initial_balance" } else { "amount" }
+            self.init(field, .amountPrecision, "The wallet's asset has \(scale) decimals.")
+        case .walletNotActive(let status):
+            self.init(.walletNotActive, "The wallet is \(status.word).")
+            members = .walletStatus(status)
+        case .transferNotFound:
+            self.init(.transferNotFound, "The wallet has no transfer with this id.")
+        case .transferExists:
+            self.init(.transferExists, "A transfer with this id exists with other content.")
+        case .transferNotPending(let standing):
+            let word = standing.transfer?.status.word ?? TransferStatus.failed.word
+            self.init(.transferNotPending, "The transfer is \(word) already.")
+            members = .transfer(standing)
+        case .expiryInPast:
+            self.init("expires_at", .notInFuture, "The expiry must lie in the future.")
+        case .versionMismatch(let current):
+            self.init(.versionMismatch, "The wallet is at version \(current).")
+            members = .currentVersion(current)
+        case .amountExceedsPending(let pending, let asset):
+            let sum = Money.text(pending, scale: asset.scale)
+            self.init(.amountExceedsPending, "The pending amount is \(sum) \(asset.code).")
+            members = .pendingAmount(pending, asset: asset)
+        case .amountOutOfRange:
+            self.init(.amountOutOfRange, "The amount, or a balance it leads to, is out of range.")
+        case .insufficientFunds(let available, let amount, let asset):
+            let sum = Money.text(available, scale: asset.scale)
+            self.init(.insufficientFunds, "\(sum) \(asset.code) are available.")
+            members = .funds(available: available, amount: amount, asset: asset)
+        }
+    }
+
+    /// The answer to a failure of the storage.
+    init(_ failure: LedgerStoreError) {
+        switch failure {
+        case .overloaded(let seconds):
+            self.init(.overloaded, "Too many requests are waiting. Nothing was recorded.")
+            retryAfter = max(1, seconds)
+        case .unavailable:
+            self.init(.storageUnavailable, "The storage does not answer. Nothing was recorded.")
+            retryAfter = 1
+        case .outcomeUnknown:
+            self.init(.outcomeUnknown, "It is not known whether this was recorded. Repeat it with the same key.")
+            retryAfter = 1
+        case .inconsistent(let cause):
+            self.init(.internalError, "The request could not be answered.")
+            self.cause = cause
+        }
+    }
+
+    /// The answer when the time for a request is over.
+    init(timeUpFor endpoint: Route) {
+        if endpoint == .ready {
+            self.init(.notReady, "The checks did not end in time.")
+            retryAfter = 1
+        } else {
+            self.init(endpoint.isWrite ? LedgerStoreError.outcomeUnknown : LedgerStoreError.unavailable)
+        }
+        cause = "the time for the request is over"
+    }
+}

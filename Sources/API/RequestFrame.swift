@@ -1,0 +1,94 @@
+import HTTPServer
+import Ledger
+import Observability
+import Runtime
+
+/// What every request goes through: its route, its ids, its deadline, its line in the log and its place in the metrics.
+struct RequestFrame: Sendable {
+    let metrics: APIMetrics
+    let logger: Logger
+    let clock: Clock
+    let newID: @Sendable () -> RawUUID
+    let deadlines: Deadlines
+
+    /// Answers a request with what `handle` makes of it.
+    func respond(
+        to request: Request,
+        with handle: @escaping @Sendable (Destination, RequestHeaders, Trace) async throws(Problem) -> Answer
+    ) async -> Response {
+        let start = clock.monotonicNanoseconds()
+        metrics.inFlight.add(1)
+        defer { metrics.inFlight.add(-1) }
+        let headers = RequestHeaders(request.headers)
+        let trace = Trace(headers, newID: newID)
+        var endpoint: Route?
+        let answer: Answer
+        do throws(Problem) {
+            let destination = try Router.destination(method: request.method.name, path: request.path.utf8)
+            endpoint = destination.endpoint
+            answer = try await bounded(destination.endpoint) { () async throws(Problem) in
+                try await handle(destination, headers, trace)
+            }
+        } catch {
+            answer = Answer(error, correlationID: trace.correlationID)
+        }
+        let duration = clock.monotonicNanoseconds() &- start
+        metrics.count(endpoint, status: answer.status, problem: answer.problem?.code, nanoseconds: duration)
+        if answer.isReplay { metrics.replays.increment() }
+        log(answer, to: request, endpoint, trace, duration)
+        return answer.response(trace)
+    }
+
+    /// Answers what the server refused before there was a request.
+    func respond(to error: ProtocolError) -> Response {
+        let trace = Trace(RequestHeaders(HTTPHeaders()), newID: newID)
+        let answer = Answer(Problem(error), correlationID: trace.correlationID)
+        metrics.count(nil, status: answer.status, problem: answer.problem?.code, nanoseconds: 0)
+        // Strangers can make these by the thousand: even a 503 here is not worth an error line each.
+        logger.debug(
+            "request refused by the server",
+            ["correlation_id": .string(trace.correlationID), "status": .int(error.status), "code": .string(error.code)])
+        return answer.response(trace)
+    }
+
+    private func bounded(
+        _ endpoint: Route, _ work: @escaping @Sendable () async throws(Problem) -> Answer
+    ) async throws(Problem) -> Answer {
+        // Health must answer while everything else hangs; it waits for nothing.
+        if endpoint == .health { return try await work() }
+        let result = await deadlines.bounded { () async -> Result<Answer, Problem> in
+            do throws(Problem) { return .success(try await work()) } catch { return .failure(error) }
+        }
+        guard let result else { throw Problem(timeUpFor: endpoint) }
+        return try result.get()
+    }
+
+    /// Every 5xx is an error, every other refusal information, every success a debug line: at a high rate one line a
+    /// request would cost more than the request.
+    private func log(
+        _ answer: Answer, to request: Request, _ endpoint: Route?, _ trace: Trace, _ nanoseconds: UInt64
+    ) {
+        let level: Logger.Level =
+            switch answer.status {
+            case 500...: .error
+            case 400...: .info
+            default: .debug
+            }
+        guard logger.isEnabled(level) else { return }
+        var fields: LogFields = [
+            "request_id": .string(newID().text), "correlation_id": .string(trace.correlationID),
+            "traceparent": .string(trace.traceParent), "method": .string(String(request.method.name.prefix(16))),
+            "route": .string(endpoint.map { Router.template(of: $0).path } ?? "unknown"),
+            "status": .int(answer.status), "duration": .milliseconds(.nanoseconds(Int64(clamping: nanoseconds))),
+        ]
+        if let problem = answer.problem {
+            fields["code"] = .string(problem.code.rawValue)
+            if let cause = problem.cause { fields["cause"] = .string(cause) }
+            if !problem.errors.isEmpty {
+                fields["fields"] = .string(problem.errors.prefix(8).map(\.field).joined(separator: ","))
+            }
+        }
+        if answer.isReplay { fields["replayed"] = .bool(true) }
+        logger.log(level, "request answered", fields)
+    }
+}

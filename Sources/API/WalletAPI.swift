@@ -1,0 +1,177 @@
+public import HTTPServer
+public import Ledger
+import LedgerStore
+public import Observability
+public import Runtime
+
+/// What the routes need to know.
+public struct APIConfiguration: Sendable {
+    /// The assets that may be named.
+    public var assets: AssetTable
+    /// What a wallet holds when its creation names no asset.
+    public var defaultAsset: Asset
+    /// After this a request is answered with 503, whatever its work is doing.
+    public var requestTimeout: Duration
+    /// How long a read waits for the projection to reach the version it was asked for.
+    public var projectionPatience: Duration
+
+    /// Limits and assets; the times are those of the contract unless told otherwise.
+    public init(
+        assets: AssetTable, defaultAsset: Asset, requestTimeout: Duration = .seconds(8),
+        projectionPatience: Duration = .seconds(2)
+    ) {
+        self.assets = assets
+        self.defaultAsset = defaultAsset
+        self.requestTimeout = requestTimeout
+        self.projectionPatience = projectionPatience
+    }
+}
+
+/// Answers the public routes: `specification/openapi.yaml` is their contract.
+public final class WalletAPI: Sendable {
+    private let service: WalletService
+    private let decoder: RequestDecoder
+    private let reader: FreshReader
+    private let readiness: Readiness
+    private let frame: RequestFrame
+
+    /// Puts the routes on top of the ledger. `readiness` is what `/v1/ready` asks, in this order.
+    public init(
+        service: WalletService, configuration: APIConfiguration, readiness: [ReadinessCheck],
+        metrics: MetricsRegistry, logger: Logger, clock: Clock = .system
+    ) {
+        let ids = UUIDv7Generator(clock: clock)
+        let newID: @Sendable () -> RawUUID = { ids.next() }
+        self.service = service
+        self.readiness = Readiness(checks: readiness)
+        decoder = RequestDecoder(
+            assets: configuration.assets, defaultAsset: configuration.defaultAsset, newID: newID)
+        reader = FreshReader(service: service, patience: configuration.projectionPatience, clock: clock)
+        frame = RequestFrame(
+            metrics: APIMetrics(metrics), logger: logger, clock: clock, newID: newID,
+            deadlines: Deadlines(limit: configuration.requestTimeout, clock: clock))
+    }
+
+    /// Answers one request; never throws and never takes longer than the request timeout.
+    public func respond(to request: Request) async -> Response {
+        await frame.respond(to: request) { (destination, headers, trace) async throws(Problem) in
+            switch destination.endpoint {
+            case .openWallet, .debit, .credit, .complete, .revert:
+                try await self.write(destination, request, headers, trace)
+            case .wallet: try await self.wallet(destination, request, headers)
+            case .transfer: try await self.transfer(destination, request, headers)
+            case .transfers: try await self.transfers(destination, request, headers)
+            case .health: Answer.status("alive")
+            case .ready: try await self.readiness.answer()
+            }
+        }
+    }
+
+    /// Answers what the server refuses itself, in the form of all other problems: for
+    /// `HTTPServerConfiguration.protocolError`.
+    public func respond(to error: ProtocolError) -> Response {
+        frame.respond(to: error)
+    }
+
+    // MARK: - Writes
+
+    private func write(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders, _ trace: Trace
+    ) async throws(Problem) -> Answer {
+        _ = try parameters(of: request, allowed: [])
+        let operation = try decoder.operation(destination, headers: headers, body: request.body)
+        switch try await service.submit(operation, trace.origin) {
+        case .applied(let receipt): return success(receipt, destination.endpoint)
+        case .refused(let refusal, _): throw Problem(refusal, of: operation.command)
+        case .replayed(let outcome):
+            var answer =
+                switch outcome {
+                case .applied(let receipt): success(receipt, destination.endpoint)
+                case .refused(let refusal):
+                    Answer(Problem(refusal, of: operation.command), correlationID: trace.correlationID)
+                }
+            answer.isReplay = true
+            return answer
+        }
+    }
+
+    private func success(_ receipt: Receipt, _ endpoint: Route) -> Answer {
+        endpoint == .openWallet
+            ? .wallet(receipt.wallet, status: endpoint.successStatus)
+            : .transfer(receipt, status: endpoint.successStatus)
+    }
+
+    // MARK: - Reads
+
+    private func wallet(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws(Problem) -> Answer {
+        let freshness = try freshness(of: request, headers)
+        let reading = try await reader.wallet(destination.walletID, freshness)
+        return .wallet(reading.value, status: 200).from(reading.source)
+    }
+
+    private func transfer(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws(Problem) -> Answer {
+        let freshness = try freshness(of: request, headers)
+        let reading = try await reader.transfer(destination.transferID, in: destination.walletID, freshness)
+        return .transfer(reading.value, status: 200).from(reading.source)
+    }
+
+    private func transfers(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws(Problem) -> Answer {
+        var errors = headers.repetitions
+        let query = QueryParameters(request.query, allowed: TransferListing.parameters, errors: &errors)
+        let freshness = Freshness(query, headers, errors: &errors)
+        let listing = try TransferListing(query, wallet: destination.walletID, errors: &errors)
+        guard errors.isEmpty else { throw Problem(invalid: errors) }
+        let filter = listing.filter
+        // One more than asked for tells whether another page follows.
+        var asked = TransferQuery(limit: listing.limit + 1)
+        asked.status = filter.status
+        asked.direction = filter.direction
+        asked.from = filter.from
+        asked.to = filter.to
+        asked.before = listing.before
+        let reading = try await reader.transfers(in: destination.walletID, asked, freshness)
+        let page = Array(reading.value.prefix(listing.limit))
+        var next: Cursor?
+        if reading.value.count > listing.limit, let last = page.last?.transfer {
+            next = Cursor(wallet: destination.walletID, filter: filter, before: last.createdVersion)
+        }
+        return Answer.transfers(page, next: next).from(reading.source)
+    }
+
+    private func freshness(of request: Request, _ headers: RequestHeaders) throws(Problem) -> Freshness {
+        var errors = headers.repetitions
+        let query = QueryParameters(request.query, allowed: Freshness.parameters, errors: &errors)
+        let freshness = Freshness(query, headers, errors: &errors)
+        guard errors.isEmpty else { throw Problem(invalid: errors) }
+        return freshness
+    }
+
+    private func parameters(of request: Request, allowed: [String]) throws(Problem) -> QueryParameters {
+        var errors: [FieldError] = []
+        let query = QueryParameters(request.query, allowed: allowed, errors: &errors)
+        guard errors.isEmpty else { throw Problem(invalid: errors) }
+        return query
+    }
+}
+
+extension Answer {
+    /// The answer with a word about where it was read.
+    fileprivate func from(_ source: ReadSource) -> Answer {
+        var answer = self
+        answer.headers.append(("Wallet-Source", source.rawValue))
+        return answer
+    }
+}
+
+extension RequestHeaders {
+    /// An error for each field that came more than once although it may not.
+    var repetitions: [FieldError] {
+        repeated.map { FieldError($0, .duplicate, "The header \($0) appears twice.") }
+    }
+}

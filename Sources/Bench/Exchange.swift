@@ -1,0 +1,345 @@
+import Glibc
+
+/// Why a request that was sent has no usable answer.
+enum Loss: String, Sendable, CaseIterable {
+    /// The connection ended before the answer.
+    case connectionEnded = "connection_ended"
+    /// No answer within the limit.
+    case timedOut = "timed_out"
+    /// The bytes received are no answer.
+    case malformed = "malformed_answer"
+}
+
+/// What a driver wants of a free connection.
+enum Step<Ticket> {
+    /// Send the request that was written; its outcome is reported with the ticket.
+    case send(Ticket)
+    /// Nothing to send before that time.
+    case wait(until: Int64)
+}
+
+/// What to do with the connection after an answer.
+enum Verdict {
+    case ready
+    /// Leave it alone for a moment: the service asked for less.
+    case rest
+}
+
+/// Decides what is sent and takes the outcomes. Each sent request is reported exactly once.
+protocol ExchangeDriver {
+    associatedtype Ticket
+
+    /// Whether no more requests will be sent; the exchange then waits for those in flight and ends.
+    func isOver(at now: Int64) -> Bool
+    /// Writes the next request into `request`, or says when to ask again.
+    mutating func next(at now: Int64, into request: inout [UInt8]) -> Step<Ticket>
+    mutating func answered(_ ticket: Ticket, _ frame: ResponseFrame, _ body: Span<UInt8>, at now: Int64) -> Verdict
+    mutating func lost(_ ticket: Ticket, _ loss: Loss, at now: Int64)
+    /// Called about ten times a second.
+    mutating func tick(at now: Int64, inFlight: Int)
+}
+
+/// Keep-alive connections of one thread, one request in flight on each, driven with poll(2) over those that wait for
+/// something. Free connections are used in turn.
+struct Exchange<Driver: ExchangeDriver>: ~Copyable {
+    private enum Phase { case closed, connecting, free, sending, awaiting }
+
+    private struct Connection {
+        var descriptor: Int32 = -1
+        var phase = Phase.closed
+        /// Index of its entry in the poll set; -1 when not in it.
+        var slot = -1
+        var ticket: Driver.Ticket?
+        var sentAt: Int64 = 0
+        var freeSince: Int64 = 0
+        var restsUntil: Int64 = 0
+        /// What is left to send, and the part of an answer that has arrived.
+        var unsent: [UInt8] = []
+        var received: [UInt8] = []
+    }
+
+    private static var restTime: Int64 { 100_000_000 }
+    private static var tickTime: Int64 { 100_000_000 }
+    /// A server may close connections that were idle for longer than this, so they are looked at before use.
+    private static var quietTime: Int64 { 1_000_000_000 }
+
+    private(set) var driver: Driver
+    /// Connections that were established, including those made anew.
+    private(set) var established = 0
+    private let address: SocketAddress
+    private let timeout: Int64
+    private let poller = Poller()
+    private var connections: [Connection]
+    private var free: Queue
+    private var resting: Queue
+    private var entries: [pollfd] = []
+    private var owners: [Int32] = []
+    private var inFlight = 0
+    private var request: [UInt8] = []
+    private var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+
+    /// `timeout` in nanoseconds from sending to the whole answer.
+    init(driver: Driver, address: SocketAddress, connections count: Int, timeout: Int64) {
+        self.driver = driver
+        self.address = address
+        self.timeout = timeout
+        connections = Array(repeating: Connection(), count: count)
+        free = Queue(capacity: count)
+        resting = Queue(capacity: count)
+        for index in 0..<count { resting.append(Int32(index)) }
+        request.reserveCapacity(1024)
+    }
+
+    deinit {
+        for connection in connections where connection.descriptor >= 0 { close(connection.descriptor) }
+    }
+
+    /// Runs until the driver is over and every request it sent has its outcome, then gives the driver back.
+    mutating func run() -> Driver {
+        var nextTick = monotonicNow()
+        while true {
+            var now = monotonicNow()
+            if now >= nextTick {
+                expire(at: now)
+                driver.tick(at: now, inFlight: inFlight)
+                nextTick = now + Self.tickTime
+            }
+            wakeResting(at: now)
+            var wake = nextTick
+            if driver.isOver(at: now) {
+                if inFlight == 0 { break }
+            } else {
+                wake = min(wake, dispatch(&now))
+            }
+            if let head = resting.first { wake = min(wake, connections[Int(head)].restsUntil) }
+            if poller.wait(&entries, wake - now) > 0 { handleReady() }
+        }
+        return driver
+    }
+
+    /// Sends on free connections while the driver has something; returns when to come back.
+    private mutating func dispatch(_ now: inout Int64) -> Int64 {
+        while let index = free.first.map(Int.init) {
+            if now - connections[index].freeSince > Self.quietTime, !Socket.isQuiet(connections[index].descriptor) {
+                free.removeFirst()
+                drop(index, at: now)
+                continue
+            }
+            request.removeAll(keepingCapacity: true)
+            switch driver.next(at: now, into: &request) {
+            case .wait(let until): return until
+            case .send(let ticket):
+                free.removeFirst()
+                transmit(ticket, on: index, at: now)
+                now = monotonicNow()
+            }
+        }
+        return .max
+    }
+
+    private mutating func transmit(_ ticket: Driver.Ticket, on index: Int, at now: Int64) {
+        inFlight += 1
+        connections[index].ticket = ticket
+        connections[index].sentAt = now
+        connections[index].received.removeAll(keepingCapacity: true)
+        switch Socket.send(connections[index].descriptor, request, from: 0, to: request.count) {
+        case .moved(request.count):
+            connections[index].phase = .awaiting
+            watch(index, POLLIN)
+        case .moved(let sent):
+            connections[index].unsent = Array(request[sent...])
+            connections[index].phase = .sending
+            watch(index, POLLOUT)
+        case .wouldBlock:
+            connections[index].unsent = request
+            connections[index].phase = .sending
+            watch(index, POLLOUT)
+        case .ended: fail(index, .connectionEnded, at: now)
+        }
+    }
+
+    private mutating func handleReady() {
+        let now = monotonicNow()
+        // From the back: the entry that replaces a removed one has then been looked at already.
+        var slot = entries.count - 1
+        while slot >= 0 {
+            let events = entries[slot].revents
+            let index = Int(owners[slot])
+            slot -= 1
+            guard events != 0 else { continue }
+            switch connections[index].phase {
+            case .connecting: finishConnecting(index, at: now)
+            case .sending: continueSending(index, at: now)
+            case .awaiting: receive(index)
+            case .closed, .free: break
+            }
+        }
+    }
+
+    private mutating func finishConnecting(_ index: Int, at now: Int64) {
+        guard Socket.pendingError(connections[index].descriptor) == 0 else { return drop(index, at: now) }
+        established += 1
+        unwatch(index)
+        release(index, at: now)
+    }
+
+    private mutating func continueSending(_ index: Int, at now: Int64) {
+        let unsent = connections[index].unsent
+        switch Socket.send(connections[index].descriptor, unsent, from: 0, to: unsent.count) {
+        case .moved(unsent.count):
+            connections[index].unsent = []
+            connections[index].phase = .awaiting
+            entries[connections[index].slot].events = Int16(POLLIN)
+        case .moved(let sent): connections[index].unsent.removeFirst(sent)
+        case .wouldBlock: break
+        case .ended: fail(index, .connectionEnded, at: now)
+        }
+    }
+
+    private mutating func receive(_ index: Int) {
+        let progress = Socket.receive(connections[index].descriptor, into: &buffer)
+        let now = monotonicNow()
+        switch progress {
+        case .wouldBlock: break
+        case .ended: fail(index, .connectionEnded, at: now)
+        case .moved(let count):
+            if connections[index].received.isEmpty {
+                let bytes = buffer
+                accept(index, bytes.span.extracting(first: count), keep: true, at: now)
+            } else {
+                connections[index].received.append(contentsOf: buffer[..<count])
+                let bytes = connections[index].received
+                accept(index, bytes.span, keep: false, at: now)
+            }
+        }
+    }
+
+    /// Takes the answer in `bytes` if it is whole; otherwise keeps them when asked to.
+    private mutating func accept(_ index: Int, _ bytes: Span<UInt8>, keep: Bool, at now: Int64) {
+        let parsed: ResponseFrame?
+        do {
+            parsed = try ResponseParser.parse(bytes)
+        } catch {
+            return fail(index, .malformed, at: now)
+        }
+        guard let frame = parsed else {
+            if keep { for position in bytes.indices { connections[index].received.append(bytes[position]) } }
+            return
+        }
+        // With one request in flight nothing may follow its answer.
+        guard frame.body.upperBound == bytes.count, let ticket = connections[index].ticket else {
+            return fail(index, .malformed, at: now)
+        }
+        connections[index].ticket = nil
+        inFlight -= 1
+        let verdict = driver.answered(ticket, frame, bytes.extracting(frame.body), at: now)
+        if frame.closes {
+            drop(index, at: now)
+        } else if verdict == .rest {
+            unwatch(index)
+            connections[index].phase = .free
+            connections[index].restsUntil = now + Self.restTime
+            resting.append(Int32(index))
+        } else {
+            unwatch(index)
+            release(index, at: now)
+        }
+    }
+
+    /// Reports the request on the connection as lost and closes the connection.
+    private mutating func fail(_ index: Int, _ loss: Loss, at now: Int64) {
+        if let ticket = connections[index].ticket {
+            connections[index].ticket = nil
+            inFlight -= 1
+            driver.lost(ticket, loss, at: now)
+        }
+        drop(index, at: now)
+    }
+
+    /// Closes the connection; it is made anew after a rest.
+    private mutating func drop(_ index: Int, at now: Int64) {
+        unwatch(index)
+        if connections[index].descriptor >= 0 { close(connections[index].descriptor) }
+        connections[index].descriptor = -1
+        connections[index].phase = .closed
+        connections[index].unsent = []
+        connections[index].restsUntil = now + Self.restTime
+        resting.append(Int32(index))
+    }
+
+    private mutating func release(_ index: Int, at now: Int64) {
+        connections[index].phase = .free
+        connections[index].freeSince = now
+        free.append(Int32(index))
+    }
+
+    private mutating func wakeResting(at now: Int64) {
+        while let index = resting.first.map(Int.init), connections[index].restsUntil <= now {
+            resting.removeFirst()
+            if connections[index].phase == .free {
+                release(index, at: now)
+            } else if let descriptor = address.connect() {
+                connections[index].descriptor = descriptor
+                connections[index].phase = .connecting
+                connections[index].sentAt = now
+                watch(index, POLLOUT)
+            } else {
+                connections[index].restsUntil = now + Self.restTime
+                resting.append(Int32(index))
+            }
+        }
+    }
+
+    private mutating func expire(at now: Int64) {
+        for index in connections.indices where now - connections[index].sentAt > timeout {
+            switch connections[index].phase {
+            case .sending, .awaiting: fail(index, .timedOut, at: now)
+            case .connecting: drop(index, at: now)
+            case .closed, .free: break
+            }
+        }
+    }
+
+    private mutating func watch(_ index: Int, _ events: Int32) {
+        connections[index].slot = entries.count
+        entries.append(pollfd(fd: connections[index].descriptor, events: Int16(events), revents: 0))
+        owners.append(Int32(index))
+    }
+
+    private mutating func unwatch(_ index: Int) {
+        let slot = connections[index].slot
+        guard slot >= 0 else { return }
+        connections[index].slot = -1
+        let last = entries.count - 1
+        if slot != last {
+            entries[slot] = entries[last]
+            owners[slot] = owners[last]
+            connections[Int(owners[slot])].slot = slot
+        }
+        entries.removeLast()
+        owners.removeLast()
+    }
+}
+
+/// A first-in first-out ring of connection numbers, each in it at most once.
+private struct Queue {
+    private var items: [Int32]
+    private var head = 0
+    private var count = 0
+
+    init(capacity: Int) { items = Array(repeating: 0, count: max(1, capacity)) }
+
+    var first: Int32? { count > 0 ? items[head] : nil }
+
+    mutating func append(_ item: Int32) {
+        precondition(count < items.count, "a connection is queued twice")
+        items[(head + count) % items.count] = item
+        count += 1
+    }
+
+    mutating func removeFirst() {
+        precondition(count > 0, "nothing is queued")
+        head = (head + 1) % items.count
+        count -= 1
+    }
+}

@@ -1,0 +1,84 @@
+import Ledger
+import Testing
+
+@testable import API
+
+@Suite struct RouterTests {
+    private static let id = "01990000-0000-7000-8000-000000000001"
+
+    private func route(_ method: String, _ path: String) throws -> Route {
+        try Router.destination(method: method, path: Array(path.utf8)).endpoint
+    }
+
+    private func refusal(_ method: String, _ path: String) -> Problem? {
+        do {
+            _ = try Router.destination(method: method, path: Array(path.utf8))
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test(arguments: ["wallet", "wallets"])
+    func everyRoute(_ word: String) throws {
+        let base = "/v1/\(word)"
+        #expect(try route("POST", base) == .openWallet)
+        #expect(try route("GET", "\(base)/\(Self.id)") == .wallet)
+        #expect(try route("HEAD", "\(base)/\(Self.id)") == .wallet)
+        #expect(try route("POST", "\(base)/\(Self.id)/transfers/debit") == .debit)
+        #expect(try route("POST", "\(base)/\(Self.id)/transfers/credit") == .credit)
+        #expect(try route("GET", "\(base)/\(Self.id)/transfers") == .transfers)
+        #expect(try route("GET", "\(base)/\(Self.id)/transfers/\(Self.id)") == .transfer)
+        #expect(try route("POST", "\(base)/\(Self.id)/transfers/\(Self.id)/complete") == .complete)
+        #expect(try route("POST", "\(base)/\(Self.id)/transfers/\(Self.id)/revert") == .revert)
+        #expect(try route("GET", "/v1/health") == .health)
+        #expect(try route("HEAD", "/v1/ready") == .ready)
+    }
+
+    @Test(arguments: [
+        "", "/", "/v1", "/v1/", "/v1/wallet/", "/v2/wallet", "/V1/wallet", "/v1/Wallet", "//v1/wallet", "/v1//wallet",
+        "/v1/wallet/\(id)/", "/v1/wallet/\(id)/transfer", "/v1/wallet/\(id)/transfers/", "/v1/health/",
+        "/v1/wallet/\(id)/transfers/\(id)/settle", "/v1/wallet/\(id)/transfers/\(id)/complete/x", "v1/wallet",
+        "/v1/wallet//transfers", "/v1%2Fwallet", "/metrics",
+    ])
+    func unknownRoutes(_ path: String) {
+        #expect(refusal("GET", path)?.code == .routeNotFound)
+        #expect(refusal("POST", path)?.code == .routeNotFound)
+    }
+
+    @Test(arguments: [
+        ("GET", "/v1/wallet", "POST"), ("POST", "/v1/wallet/\(id)", "GET, HEAD"),
+        ("PUT", "/v1/wallet/\(id)", "GET, HEAD"),
+        ("GET", "/v1/wallet/\(id)/transfers/debit", "POST"), ("get", "/v1/health", "GET, HEAD"),
+        ("DELETE", "/v1/wallet/no-id/transfers/no-id/complete", "POST"), ("OPTIONS", "/v1/ready", "GET, HEAD"),
+    ])
+    func wrongMethods(_ method: String, _ path: String, _ allow: String) {
+        let problem = refusal(method, path)
+        #expect(problem?.code == .methodNotAllowed)
+        #expect(problem?.allow == allow)
+    }
+
+    @Test func badIDsAreNamed() {
+        #expect(refusal("GET", "/v1/wallet/7")?.errors.map(\.field) == ["wallet_id"])
+        #expect(
+            refusal("GET", "/v1/wallet/7/transfers/8")?.errors.map(\.field) == ["wallet_id", "transfer_id"])
+        #expect(refusal("GET", "/v1/wallet/\(Self.id)%00")?.code == .invalidRequest)
+        for path in ["/v1/wallet/%", "/v1/wallet/%2", "/v1/wallet/%zz", "/v1/wallet/%+1"] {
+            #expect(refusal("GET", path)?.errors.map(\.field) == ["path"], "\(path)")
+        }
+    }
+
+    @Test func escapesAreDecoded() throws {
+        #expect(try route("GET", "/v1/w%61llet/%30\(Self.id.dropFirst())") == .wallet)
+    }
+
+    @Test func templatesNameEveryEndpoint() {
+        let templates = Route.allCases.map { endpoint in
+            let (method, path) = Router.template(of: endpoint)
+            return "\(method.rawValue) \(path)"
+        }
+        #expect(Set(templates).count == Route.allCases.count)
+        #expect(templates.contains("POST /v1/wallet/{wallet_id}/transfers/{transfer_id}/complete"))
+        #expect(Route.allCases.map(\.rawValue) == Array(0..<Route.allCases.count))
+    }
+}
