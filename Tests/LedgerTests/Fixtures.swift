@@ -41,7 +41,7 @@ func standing(
 
 /// An order as a table of cases wants it.
 func order(
-    _ id: TransferID = transfer(1), _ direction: Direction, _ amount: DecimalAmount, atOnce: Bool = false,
+    _ direction: Direction, _ amount: DecimalAmount, id: TransferID = transfer(1), atOnce: Bool = false,
     expiry: TransferOrder.Expiry = .never, metadata: String? = nil, description: String? = nil
 ) -> Command {
     .transfer(
