@@ -73,8 +73,8 @@ private func refuse(
         postings.append(release)
         refusal = .transferNotPending(Receipt(release))
     }
-    // Without a wallet there is no state the refusal could have depended on and no journal to keep it beside.
-    let recorded = operation.key != nil && refusal.isStateDependent && situation.wallet != nil
+    // An opening is refused for its content alone: there is no state of its own it could depend on.
+    let recorded = operation.key != nil && refusal.isStateDependent && operation.command.transferID != nil
     if recorded, case .insufficientFunds = refusal, let wallet = situation.wallet,
         let posting = rules.refusedCredit(in: wallet)
     {
@@ -90,8 +90,7 @@ private struct Rules {
 
     func posting(in situation: Situation) throws(Refusal) -> Posting {
         if case .open(let opening) = operation.command {
-            guard situation.wallet == nil else { throw .walletExists }
-            return try open(opening)
+            return try open(opening, over: situation.wallet)
         }
         guard let wallet = situation.wallet else { throw .walletNotFound }
         switch operation.command {
@@ -113,8 +112,9 @@ private struct Rules {
         }
     }
 
-    private func open(_ opening: Opening) throws(Refusal) -> Posting {
+    private func open(_ opening: Opening, over standing: Wallet?) throws(Refusal) -> Posting {
         let balance = try opening.initialBalance?.minorUnits(scale: opening.asset.scale) ?? 0
+        guard standing == nil else { throw .walletExists }
         let wallet = Wallet(
             id: operation.walletID, ownerID: opening.ownerID, asset: opening.asset, balance: balance,
             pendingDebit: 0, pendingCredit: 0, overdraftLimit: 0, version: 1, status: .active,

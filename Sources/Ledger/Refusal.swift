@@ -4,12 +4,12 @@ public enum Refusal: Error, Hashable, Sendable {
     case idempotencyKeyReused
     /// No such wallet.
     case walletNotFound
-    /// A wallet with this id exists with other content.
-    case walletExists
     /// More decimals than the asset has, which are `scale`.
     case amountPrecision(scale: Int)
     /// The expiry asked for is not in the future.
     case expiryInPast
+    /// A wallet with this id exists with other content.
+    case walletExists
     /// The wallet is frozen or closed.
     case walletNotActive(WalletStatus)
     /// No such transfer in this wallet.
