@@ -59,8 +59,24 @@ func operation(
 }
 
 extension Refusal {
-    /// The case's name, for comparing without its payload.
-    var name: String { String("\(self)".prefix { $0 != "(" }) }
+    /// The case's name, for comparing without its payload. Written out: printing a value is slow.
+    var name: String {
+        switch self {
+        case .idempotencyKeyReused: "idempotencyKeyReused"
+        case .walletNotFound: "walletNotFound"
+        case .walletExists: "walletExists"
+        case .amountPrecision: "amountPrecision"
+        case .walletNotActive: "walletNotActive"
+        case .transferNotFound: "transferNotFound"
+        case .transferExists: "transferExists"
+        case .transferNotPending: "transferNotPending"
+        case .expiryInPast: "expiryInPast"
+        case .versionMismatch: "versionMismatch"
+        case .amountExceedsPending: "amountExceedsPending"
+        case .amountOutOfRange: "amountOutOfRange"
+        case .insufficientFunds: "insufficientFunds"
+        }
+    }
 }
 
 extension Decision.Verdict {

@@ -3,7 +3,7 @@ import Testing
 
 /// A reason to refuse, in the order in which the contract says they win.
 private enum Fault: Int, CaseIterable {
-    case keyReused, walletMissing, walletThere, precision, tooLarge, expiryPast, notActive, transferMissing
+    case keyReused, walletMissing, precision, tooLarge, expiryPast, walletThere, notActive, transferMissing
     case transferThere, notPending, staleVersion, abovePending, noFunds, outOfRange
 
     /// The refusal that says it, without its payload, and whether a repeat under a key must get it again.
