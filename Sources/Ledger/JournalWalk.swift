@@ -1,0 +1,109 @@
+/// Walks a wallet's journal in order and re-derives every balance from the amounts alone.
+public struct JournalWalk: Sendable {
+    /// A journal row that does not follow from the rows before it.
+    public struct Discrepancy: Hashable, Sendable, CustomStringConvertible {
+        /// The wallet.
+        public let walletID: WalletID
+        /// The version of the row.
+        public let version: Int64
+        /// What is wrong, with the stored and the derived value.
+        public let problem: String
+
+        /// A discrepancy out of its parts.
+        public init(walletID: WalletID, version: Int64, problem: String) {
+            self.walletID = walletID
+            self.version = version
+            self.problem = problem
+        }
+
+        /// One line for a log or a report.
+        public var description: String { "wallet \(walletID) version \(version): \(problem)" }
+    }
+
+    /// The wallet.
+    public let walletID: WalletID
+    /// The version of the last row walked over; 0 before the first.
+    public private(set) var version: Int64
+    /// Settled money, derived.
+    public private(set) var balance: Int128
+    /// Announced money, derived.
+    public private(set) var pendingDebit: Int128
+    /// Reserved money, derived.
+    public private(set) var pendingCredit: Int128
+
+    /// Begins before the first row of a wallet's journal.
+    public init(walletID: WalletID) {
+        self.walletID = walletID
+        version = 0
+        balance = 0
+        pendingDebit = 0
+        pendingCredit = 0
+    }
+
+    /// Begins after a row that was walked over before.
+    public init(after entry: Entry) {
+        walletID = entry.walletID
+        version = entry.version
+        balance = entry.balance
+        pendingDebit = entry.pendingDebit
+        pendingCredit = entry.pendingCredit
+    }
+
+    /// Goes on by one row. `creation` is the first row of its transfer; it may be the row itself.
+    /// After a discrepancy the walk goes on from what the row says, so that one fault is told once.
+    public mutating func step(_ entry: Entry, creation: Entry?) -> [Discrepancy] {
+        var problems: [String] = []
+        if entry.walletID != walletID { problems.append("belongs to wallet \(entry.walletID)") }
+        if entry.version != version + 1 { problems.append("follows version \(version)") }
+        apply(entry, creation: creation, &problems)
+        compare("balance", stored: entry.balance, derived: balance, &problems)
+        compare("pending debit", stored: entry.pendingDebit, derived: pendingDebit, &problems)
+        compare("pending credit", stored: entry.pendingCredit, derived: pendingCredit, &problems)
+        self = JournalWalk(after: entry)
+        return problems.map { Discrepancy(walletID: entry.walletID, version: entry.version, problem: $0) }
+    }
+
+    private mutating func apply(_ entry: Entry, creation: Entry?, _ problems: inout [String]) {
+        let held = creation?.amount ?? 0
+        switch (entry.kind, entry.direction) {
+        case (.opened, _):
+            balance += entry.amount
+        case (.pending, .debit):
+            pendingDebit += entry.amount
+        case (.pending, .credit):
+            pendingCredit += entry.amount
+        case (.posted, .debit):
+            balance += entry.amount
+        case (.posted, .credit):
+            balance -= entry.amount
+        case (.completed, .debit):
+            pendingDebit -= held
+            balance += entry.amount
+        case (.completed, .credit):
+            pendingCredit -= held
+            balance -= entry.amount
+        case (.reverted, .debit), (.expired, .debit):
+            pendingDebit -= held
+        case (.reverted, .credit), (.expired, .credit):
+            pendingCredit -= held
+        case (.refused, _):
+            break
+        case (.pending, nil), (.posted, nil), (.completed, nil), (.reverted, nil), (.expired, nil):
+            problems.append("has no direction")
+        }
+        switch entry.kind {
+        case .completed, .reverted, .expired:
+            guard let creation, creation.kind == .pending, creation.transferID == entry.transferID else {
+                problems.append("resolves a transfer that was never pending")
+                return
+            }
+            if entry.amount > creation.amount { problems.append("settles more than the pending \(creation.amount)") }
+        case .opened, .pending, .posted, .refused:
+            break
+        }
+    }
+
+    private func compare(_ what: String, stored: Int128, derived: Int128, _ problems: inout [String]) {
+        if stored != derived { problems.append("\(what) is stored as \(stored) and derived as \(derived) minor units") }
+    }
+}
