@@ -1,8 +1,8 @@
 import Ledger
 
 /// The ledger a second time, as a bookkeeper would do it: accounts in a general journal of signed legs, with the
-/// asset's outside account on the other side of everything. It knows neither balances after entries nor `decide`: what a
-/// wallet shows is read off its accounts.
+/// asset's outside account on the other side of everything. It knows neither balances after entries nor `decide`:
+/// what a wallet shows is read off its accounts.
 struct Auditor {
     enum Account: Hashable {
         /// Money a client may take now.

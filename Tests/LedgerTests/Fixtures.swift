@@ -103,7 +103,7 @@ struct SeededNumbers: RandomNumberGenerator {
         state = seed
     }
 
-    /// A seed out of `WALLET_TEST_SEED`, or a new one; printed under the test's name, so that a failure can be repeated.
+    /// A seed out of `WALLET_TEST_SEED`, or a new one; printed under the test's name, so that a failure repeats.
     static func announced(_ test: String) -> SeededNumbers {
         let given = getenv("WALLET_TEST_SEED").flatMap { UInt64(String(cString: $0)) }
         let numbers = SeededNumbers(seed: given ?? UInt64.random(in: 0...UInt64.max))
