@@ -1,4 +1,5 @@
 import Ledger
+import Runtime
 import Synchronization
 
 /// When a run's load begins, is measured and ends, in nanoseconds of the monotonic clock.
@@ -69,9 +70,8 @@ struct LoadDriver: ExchangeDriver, Sendable {
     private let progress: LoadProgress
     private var schedule: ArrivalSchedule?
     private var random: SeededGenerator
-    private var ids = IDSource()
-    /// Milliseconds since 1970 at monotonic time 0.
-    private let epochOffset: Int64
+    /// Not seeded: two runs against one database must not share an id.
+    private let ids = UUIDv7Generator()
     private var sampled = 0
     private var report: ProgressReport?
     private var accepted201 = 0
@@ -79,7 +79,7 @@ struct LoadDriver: ExchangeDriver, Sendable {
 
     init(
         options: BenchOptions, window: LoadWindow, writer: RequestWriter, progress: LoadProgress, thread: Int,
-        seed: UInt64, unixMilliseconds: Int64, report: ProgressReport?
+        seed: UInt64, report: ProgressReport?
     ) {
         self.options = options
         self.window = window
@@ -89,7 +89,6 @@ struct LoadDriver: ExchangeDriver, Sendable {
         tallies = Array(repeating: WalletTally(), count: options.wallets)
         var seeds = SeededGenerator(seed: seed &+ UInt64(thread))
         random = SeededGenerator(seed: seeds.next())
-        epochOffset = unixMilliseconds - window.start / 1_000_000
         pending.reserveCapacity(Self.pendingLimit)
         if options.rate > 0 {
             let share = Double(thread) / Double(options.threads)
@@ -108,7 +107,7 @@ struct LoadDriver: ExchangeDriver, Sendable {
             guard intended <= now else { return .wait(until: min(intended, window.end)) }
             schedule?.advance()
         }
-        let (kind, transfer) = choose(at: now)
+        let (kind, transfer) = choose()
         writer.write(kind, transfer, to: &request)
         counts.sent += 1
         if window.measures(intended) { counts.sendLag.record(now - intended) }
@@ -162,17 +161,16 @@ struct LoadDriver: ExchangeDriver, Sendable {
         }
     }
 
-    private mutating func choose(at now: Int64) -> (BenchOperationKind, BenchTransfer) {
+    private mutating func choose() -> (BenchOperationKind, BenchTransfer) {
         if !pending.isEmpty, pending.count >= Self.pendingLimit || random.next() >> 63 == 0 {
             pending.swapAt(random.below(pending.count), pending.count - 1)
             let transfer = pending.removeLast()
             let reverts = options.mix == .createRevert || (options.mix == .mixed && random.below(5) == 0)
             return (reverts ? .revert : .complete, transfer)
         }
-        let id = ids.next(unixMilliseconds: epochOffset + now / 1_000_000)
         let choice = random.next()
         let transfer = BenchTransfer(
-            id: id, wallet: chooseWallet(), amount: Int16(choice >> 32 % 999) + 1, isDebit: choice & 1 == 0)
+            id: ids.next(), wallet: chooseWallet(), amount: Int16(choice >> 32 % 999) + 1, isDebit: choice & 1 == 0)
         let completesAtOnce = options.mix == .mixed && random.below(5) == 0
         return (completesAtOnce ? .transfer : .create, transfer)
     }

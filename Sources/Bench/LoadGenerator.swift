@@ -113,13 +113,11 @@ public struct LoadGenerator: Sendable {
             start: start, measureStart: measureStart, end: measureStart + Self.nanoseconds(options.duration))
         let progress = LoadProgress()
         let collected = Mutex(LoadResult(window: window, wallets: options.wallets))
-        let unixMilliseconds = Clock.system.wallMicroseconds() / 1000
         var threads: [OwnedThread] = []
         defer { for thread in threads { thread.join() } }
         for number in 0..<options.threads {
             let driver = LoadDriver(
                 options: options, window: window, writer: site.writer, progress: progress, thread: number, seed: seed,
-                unixMilliseconds: unixMilliseconds,
                 report: options.progress && number == 0 ? ProgressReport(start: start, output: output) : nil)
             let first = options.connections * number / options.threads
             let count = options.connections * (number + 1) / options.threads - first
@@ -198,9 +196,8 @@ struct BenchSite: Sendable {
     init(options: BenchOptions, address: SocketAddress, authority: HTTPAuthority) {
         self.options = options
         self.address = address
-        var ids = IDSource()
-        let now = Clock.system.wallMicroseconds() / 1000
-        let wallets = (0..<options.wallets).map { _ in ids.next(unixMilliseconds: now) }
+        let ids = UUIDv7Generator()
+        let wallets = (0..<options.wallets).map { _ in ids.next() }
         writer = RequestWriter(authority: authority, wallets: wallets, hasKeys: options.keys)
     }
 }

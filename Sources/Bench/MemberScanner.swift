@@ -1,6 +1,6 @@
 /// Reads single members out of the service's JSON answers without building a document. A member is found by its quoted
-/// name followed by a colon, which cannot occur inside a string (there its quotes would be escaped); where a name occurs
-/// at several levels, the first occurrence from `start` counts.
+/// name followed by a colon, which cannot occur inside a string (its quotes would be escaped there). Where a name
+/// occurs at several levels, the first occurrence from `start` counts.
 enum MemberScanner {
     /// The index of the value of member `name`; nil when there is none.
     static func value(of name: StaticString, in body: Span<UInt8>, from start: Int = 0) -> Int? {

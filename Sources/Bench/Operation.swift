@@ -75,23 +75,6 @@ struct BenchTransfer: Sendable {
     }
 }
 
-/// Makes UUIDv7 ids: milliseconds since 1970, then random bits. Not seeded, so that two runs against one database never
-/// share an id.
-struct IDSource: Sendable {
-    private var random: SeededGenerator
-
-    init() {
-        var system = SystemRandomNumberGenerator()
-        random = SeededGenerator(seed: system.next())
-    }
-
-    mutating func next(unixMilliseconds: Int64) -> RawUUID {
-        let high = UInt64(bitPattern: unixMilliseconds) << 16 | 0x7000 | random.next() & 0xfff
-        let low = 1 << 63 | random.next() >> 2
-        return RawUUID(bits: UInt128(high) << 64 | UInt128(low))
-    }
-}
-
 /// Writes the requests of a run as bytes, from parts that are rendered once.
 struct RequestWriter: Sendable {
     private static let idLength = 36

@@ -1,0 +1,64 @@
+public import Ledger
+public import Postgres
+
+/// Reads of the write side: always what was last committed.
+public struct LedgerReader: Sendable {
+    /// The statements to prepare on the connections of the pool.
+    public static let statements = Statements.reader
+
+    private let pool: PostgresPool
+    private let assets: AssetTable
+
+    /// Reads through `pool`, whose connections know `statements`.
+    public init(pool: PostgresPool, assets: AssetTable) {
+        self.pool = pool
+        self.assets = assets
+    }
+
+    /// The wallet as last committed; nil when there is none.
+    public func wallet(_ id: WalletID) async throws(LedgerStoreError) -> Wallet? {
+        let reading = RowReading(assets: assets)
+        return try await read { connection in
+            let parameters = PostgresParameters()
+            parameters.append(uuid: id.uuid.bits)
+            let result = try connection.query("ledger_wallet", parameters)
+            return result.isEmpty ? nil : try reading.wallet(result, 0, from: 0)
+        }
+    }
+
+    /// The transfer as last committed, with the wallet as its newest entry left it; nil when there is none.
+    public func transfer(_ id: TransferID, in wallet: WalletID) async throws(LedgerStoreError) -> Receipt? {
+        let reading = RowReading(assets: assets)
+        return try await read { connection in
+            let parameters = PostgresParameters()
+            parameters.append(uuid: wallet.uuid.bits)
+            parameters.append(uuid: id.uuid.bits)
+            return try Self.receipts(try connection.query("ledger_transfer", parameters), reading).first
+        }
+    }
+
+    /// The transfers that `query` asks for, newest first.
+    public func transfers(in wallet: WalletID, _ query: TransferQuery) async throws(LedgerStoreError) -> [Receipt] {
+        let reading = RowReading(assets: assets)
+        return try await read { connection in
+            try Self.receipts(try connection.query("ledger_transfers", query.parameters(of: wallet)), reading)
+        }
+    }
+
+    private static func receipts(_ result: PostgresResult, _ reading: RowReading) throws -> [Receipt] {
+        try (0..<result.rowCount).compactMap { row in
+            let wallet = try reading.wallet(result, row, from: 0)
+            return try reading.transfer(result, row, from: Statements.walletColumnCount, of: wallet)?.receipt
+        }
+    }
+
+    private func read<Value: Sendable>(
+        _ body: @escaping @Sendable (PostgresConnection) throws -> Value
+    ) async throws(LedgerStoreError) -> Value {
+        do {
+            return try await pool.withConnection(body)
+        } catch {
+            throw LedgerStoreError(reading: error)
+        }
+    }
+}
