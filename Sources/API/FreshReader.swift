@@ -29,14 +29,12 @@ struct FreshReader: Sendable {
 
     /// The wallet. Throws 404 when there is none.
     func wallet(_ id: WalletID, _ freshness: Freshness) async throws(Problem) -> Reading<Wallet> {
-        if !freshness.isStrong {
-            let projected =
-                if let version = freshness.minVersion {
-                    try await projection(of: id, reaching: version)
-                } else {
-                    try await service.projection.wallet(id)
-                }
-            if let projected { return Reading(value: projected, source: .projection) }
+        if let version = freshness.minVersion, !freshness.isStrong {
+            if let wallet = try await projection(of: id, reaching: version) {
+                return Reading(value: wallet, source: .projection)
+            }
+        } else if !freshness.isStrong, let wallet = try await service.projection.wallet(id) {
+            return Reading(value: wallet, source: .projection)
         }
         return Reading(value: try await ledgerWallet(id), source: .ledger)
     }
