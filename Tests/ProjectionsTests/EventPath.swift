@@ -125,13 +125,19 @@ final class EventPath: Sendable {
         return stream
     }
 
+    static var consumerConfiguration: ConsumerConfiguration {
+        var consumer = ConsumerConfiguration(name: "wallet-projector")
+        consumer.ackWait = .seconds(5)
+        return consumer
+    }
+
     func startRelay() async throws -> OutboxRelay {
         let pool = PostgresPool(
             name: "outbox", configuration: try database.configuration(), size: 3, statements: OutboxRelay.statements,
             logger: logger, metrics: metrics)
         start(pool)
         var configuration = OutboxRelayConfiguration(
-            stream: streamConfiguration(), consumer: ConsumerConfiguration(name: "wallet-projector"))
+            stream: streamConfiguration(), consumer: Self.consumerConfiguration)
         configuration.watchInterval = .milliseconds(300)
         configuration.publishTimeout = .seconds(1)
         let losses = losses
@@ -142,9 +148,8 @@ final class EventPath: Sendable {
     }
 
     func startProjector(eventsPerTransaction: Int = 500) async throws -> Projector {
-        var consumer = ConsumerConfiguration(name: "wallet-projector")
-        consumer.ackWait = .seconds(5)
-        var configuration = ProjectorConfiguration(stream: streamConfiguration(), consumer: consumer)
+        var configuration = ProjectorConfiguration(
+            stream: streamConfiguration(), consumer: Self.consumerConfiguration)
         configuration.eventsPerTransaction = eventsPerTransaction
         configuration.lagInterval = .milliseconds(100)
         configuration.pullExpires = .milliseconds(1500)

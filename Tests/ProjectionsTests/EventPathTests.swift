@@ -122,13 +122,12 @@ import Testing
             let relay = try await path.startRelay()
             let projector = try await path.startProjector(eventsPerTransaction: 10)
             let wallets = try await path.openMany(10)
-            for _ in 0..<2 {
-                async let traffic: Void = path.traffic(wallets, rounds: 6)
-                try await blocking { server.kill() }
-                try await traffic
-                try await eventually("it is noticed") { projector.lagReason != nil }
-                try await blocking { try server.start() }
-            }
+            try await eventually("the projector is ready") { projector.lagReason == nil }
+            async let traffic: Void = path.traffic(wallets, rounds: 12)
+            try await blocking { server.kill() }
+            try await traffic
+            try await eventually("it is noticed") { projector.lagReason != nil }
+            try await blocking { try server.start() }
             try await path.expectBooksToAgree()
             try await eventually("it is over") { projector.lagReason == nil }
             #expect(path.count("wallet_projector_reconnects_total") > 0)
