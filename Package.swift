@@ -36,7 +36,7 @@ let package = Package(
         source("Events", ["JSON", "Ledger"]),
         source("Runtime", ["Ledger"]),
         source("Observability", ["Runtime"]),
-        source("Postgres", ["CLibPQ", "Ledger", "Runtime", "Observability"]),
+        source("Postgres", ["CLibPQ", "Digest", "Ledger", "Runtime", "Observability"]),
         source("Messaging", ["CNATS", "JSON", "Runtime", "Observability"]),
         source("HTTPServer", ["CSys", "Runtime", "Observability"]),
         source("LedgerStore", ["Ledger", "Events", "JSON", "Postgres", "Runtime", "Observability"]),

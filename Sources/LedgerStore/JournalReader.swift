@@ -22,6 +22,30 @@ public struct StoredWallet: Sendable {
     public let open: (debits: Int128, credits: Int128)?
 }
 
+/// A row of the transfers table next to the journal rows that it names.
+public struct StoredTransfer: Sendable {
+    /// The transfer.
+    public let id: TransferID
+    /// Where it stands, as a number of `TransferStatus`.
+    public let status: Int16
+    /// Its direction, as a number of `Direction`.
+    public let direction: Int16
+    /// The sum asked for.
+    public let amount: Int128
+    /// The wallet version of its creation.
+    public let createdVersion: Int64
+    /// The wallet version of its resolution, which is that of its creation when it settled at once.
+    public let resolvedVersion: Int64?
+    /// When it runs out.
+    public let expiresAt: Timestamp?
+    /// Whether it waits to be expired.
+    public let awaitsExpiry: Bool
+    /// The journal row of `createdVersion`.
+    public let creation: Entry?
+    /// The journal row of `resolvedVersion`.
+    public let resolution: Entry?
+}
+
 /// Walks over the write side in pieces, for audits and rebuilds. Belongs to the thread that uses the connection.
 public struct JournalReader {
     private let connection: PostgresConnection
@@ -59,12 +83,63 @@ public struct JournalReader {
         parameters.append(int8: Int64(limit))
         let result = try connection.query("journal_entries", parameters)
         return try (0..<result.rowCount).compactMap { row in
-            guard let entry = try reading.entry(result, row, from: 0) else { return nil }
-            let creation = try reading.entry(result, row, from: Statements.entryColumnCount)
-            let transfer = creation.flatMap { Transfer(creation: $0, last: entry) }
-            let event = WalletEvent(
-                type: EventType(entry.kind), wallet: wallet.after(entry), transfer: transfer, origin: .none)
-            return JournalRecord(entry: entry, creation: creation, event: event)
+            try record(result, row, of: wallet)
+        }
+    }
+
+    /// The rows of several wallets' journals in one statement: of each those after its version, in order, at most
+    /// `limit`.
+    public func records(
+        of wallets: [(wallet: Wallet, after: Int64)], limit: Int
+    ) throws -> [WalletID: [JournalRecord]] {
+        guard !wallets.isEmpty else { return [:] }
+        let ids = PostgresArray(of: .uuid)
+        let versions = PostgresArray(of: .int8)
+        var byID: [WalletID: Wallet] = [:]
+        for (wallet, version) in wallets {
+            ids.append(uuid: wallet.id.uuid.bits)
+            versions.append(int8: version)
+            byID[wallet.id] = wallet
+        }
+        parameters.removeAll()
+        parameters.append(ids)
+        parameters.append(versions)
+        parameters.append(int8: Int64(limit))
+        let result = try connection.query("journal_entries_of", parameters)
+        var records: [WalletID: [JournalRecord]] = [:]
+        for row in 0..<result.rowCount {
+            guard let wallet = byID[WalletID(RawUUID(bits: try result.uuid(row, 0)))],
+                let record = try record(result, row, of: wallet)
+            else { continue }
+            records[wallet.id, default: []].append(record)
+        }
+        return records
+    }
+
+    private func record(_ result: PostgresResult, _ row: Int, of wallet: Wallet) throws -> JournalRecord? {
+        guard let entry = try reading.entry(result, row, from: 0) else { return nil }
+        let creation = try reading.entry(result, row, from: Statements.entryColumnCount)
+        let transfer = creation.flatMap { Transfer(creation: $0, last: entry) }
+        let event = WalletEvent(
+            type: EventType(entry.kind), wallet: wallet.after(entry), transfer: transfer, origin: .none)
+        return JournalRecord(entry: entry, creation: creation, event: event)
+    }
+
+    /// The rows of a wallet's transfers after `id` in id order (from the beginning when nil).
+    public func transfers(of wallet: WalletID, after id: TransferID?, limit: Int) throws -> [StoredTransfer] {
+        parameters.removeAll()
+        parameters.append(uuid: wallet.uuid.bits)
+        parameters.append(uuid: id?.uuid.bits)
+        parameters.append(int8: Int64(limit))
+        let result = try connection.query("journal_transfers", parameters)
+        return try (0..<result.rowCount).map { row in
+            StoredTransfer(
+                id: TransferID(RawUUID(bits: try result.uuid(row, 0))), status: try result.int16(row, 1),
+                direction: try result.int16(row, 2), amount: try result.int128(row, 3),
+                createdVersion: try result.int64(row, 4), resolvedVersion: try result.optionalInt64(row, 5),
+                expiresAt: try result.optionalTimestamp(row, 6).map(Timestamp.init(microseconds:)),
+                awaitsExpiry: try result.bool(row, 7), creation: try reading.entry(result, row, from: 8),
+                resolution: try reading.entry(result, row, from: 8 + Statements.entryColumnCount))
         }
     }
 

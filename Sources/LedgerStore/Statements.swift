@@ -183,6 +183,27 @@ enum Statements {
         LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
         WHERE j.wallet_id = $1 AND j.version > $2 ORDER BY j.version LIMIT $3
         """,
+        "journal_entries_of": """
+        SELECT \(entryColumns("j")), \(entryColumns("c"))
+        FROM unnest($1::uuid[], $2::int8[]) WITH ORDINALITY k(wallet_id, version, place)
+        CROSS JOIN LATERAL (
+            SELECT * FROM ledger.journal n WHERE n.wallet_id = k.wallet_id AND n.version > k.version
+            ORDER BY n.version LIMIT $3
+        ) j
+        LEFT JOIN ledger.transfers t ON t.wallet_id = j.wallet_id AND t.transfer_id = j.transfer_id
+        LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
+        ORDER BY k.place, j.version
+        """,
+        "journal_transfers": """
+        SELECT t.transfer_id, t.status, t.direction, t.amount, t.created_version, t.resolved_version, t.expires_at,
+            EXISTS (SELECT FROM ledger.expirations e WHERE e.expires_at = t.expires_at
+                AND e.wallet_id = t.wallet_id AND e.transfer_id = t.transfer_id),
+            \(entryColumns("c")), \(entryColumns("r"))
+        FROM ledger.transfers t
+        LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
+        LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
+        WHERE t.wallet_id = $1 AND ($2::uuid IS NULL OR t.transfer_id > $2) ORDER BY t.transfer_id LIMIT $3
+        """,
         "journal_entry": """
         SELECT \(entryColumns("j")) FROM ledger.journal j WHERE j.wallet_id = $1 AND j.version = $2
         """,

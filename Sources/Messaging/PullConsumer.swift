@@ -120,9 +120,9 @@ public final class PullConsumer: @unchecked Sendable {
         let deadline = now() + UInt64(Swift.max(0, timeout.wholeNanoseconds))
         repeat {
             let left = Duration.nanoseconds(Int64(clamping: deadline - Swift.min(deadline, now())))
+            // After a reconnect the stream is looked at first; when it is another, the acks are void.
+            guard (try? prepare(deadline)) == true else { break }
             if route.sendAll(messages, flushTimeout: Swift.min(left, .seconds(2))) { return true }
-            guard route.isOpen, now() < deadline else { break }
-            if !connection.waitUntilConnected(for: left) { break }
             interrupted.wait(for: .milliseconds(20))
         } while now() < deadline
         route.countFailures(messages.count)
@@ -133,12 +133,25 @@ public final class PullConsumer: @unchecked Sendable {
     /// Makes `next` return soon, now and ever after. From any thread.
     public func interrupt() { interrupted.stop() }
 
-    /// Ends the subscription. Messages that came but were not handed out are delivered again after the ack wait; so
-    /// call it when the program ends or the consumer is lost. From the reading thread, or when that has ended.
+    /// Ends the subscription and gives back what came but was not handed out, so that others get it at once and not only
+    /// after the ack wait. From the reading thread, or when that has ended.
     public func close() {
         interrupted.stop()
+        if let inbox { giveBack(inbox) }
         inbox = nil
         request.end()
+    }
+
+    private func giveBack(_ inbox: PullInbox) {
+        for _ in 0..<configuration.batch * 16 {
+            guard let received = inbox.receive(waitMilliseconds: 0) else { return }
+            guard case .message(let raw) = received else { continue }
+            guard let message = IncomingMessage(raw, route: route) else {
+                natsMsg_Destroy(raw)
+                continue
+            }
+            guard message.nak(delay: .zero) else { return }
+        }
     }
 
     func now() -> UInt64 { Clock.system.monotonicNanoseconds() }

@@ -46,8 +46,13 @@ enum ProjectionStatements {
         INSERT INTO projection.dead_letters (stream, stream_sequence, subject, event_index, reason, payload)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (stream, stream_sequence, event_index) DO NOTHING
         """,
-        "projected_wallets": """
-        SELECT \(walletColumns), audited_version FROM projection.wallets WHERE id = ANY($1::uuid[])
+        "projected_wallet": "SELECT \(walletColumns), audited_version FROM projection.wallets WHERE id = $1",
+        "projected_range": """
+        SELECT \(walletColumns), audited_version FROM projection.wallets
+        WHERE ($1::uuid IS NULL OR id > $1) AND ($2::uuid IS NULL OR id <= $2) ORDER BY id LIMIT $3
+        """,
+        "projected_count": """
+        SELECT count(*) FROM projection.transfers WHERE wallet_id = $1 AND created_version <= $2
         """,
         "projected_transfers": """
         SELECT p.wallet_id, p.transfer_id, p.version, p.status, p.amount, p.completed_amount
@@ -56,7 +61,11 @@ enum ProjectionStatements {
         """,
         "audited_wallets": """
         UPDATE projection.wallets p SET audited_version = k.version
-        FROM unnest($1::uuid[], $2::int8[]) k(id, version) WHERE p.id = k.id AND p.audited_version < k.version
+        FROM (
+            SELECT w.id, k.version FROM unnest($1::uuid[], $2::int8[]) k(id, version)
+            JOIN projection.wallets w ON w.id = k.id AND w.audited_version < k.version
+            ORDER BY w.id FOR NO KEY UPDATE OF w
+        ) k WHERE p.id = k.id
         """,
         "forget_transfers": "DELETE FROM projection.transfers WHERE wallet_id = $1",
         "forget_wallet": "DELETE FROM projection.wallets WHERE id = $1",

@@ -51,33 +51,43 @@ public final class ProjectionWriter {
         }
     }
 
-    /// Applies events and keeps dead letters, in one transaction and one round trip.
-    public func apply(_ events: [WalletEvent], deadLetters: [DeadLetter] = []) throws {
-        guard !events.isEmpty || !deadLetters.isEmpty else { return }
-        try connection.pipeline { pipeline in
+    /// Applies events and keeps dead letters, in one transaction and one round trip. Returns how many wallets and
+    /// transfers were changed by it: what was there already in this or a newer version is not.
+    @discardableResult
+    public func apply(
+        _ events: [WalletEvent], deadLetters: [DeadLetter] = []
+    ) throws -> (wallets: Int, transfers: Int) {
+        guard !events.isEmpty || !deadLetters.isEmpty else { return (0, 0) }
+        return try connection.pipeline { pipeline in
             try pipeline.sendBegin()
-            var statements = 2 + deadLetters.count + (try send(events, on: pipeline))
+            let statements = try send(events, on: pipeline)
             for letter in deadLetters { try send(letter, on: pipeline) }
             try pipeline.sendCommit()
             try pipeline.sync()
-            while statements > 0 {
-                try pipeline.next()
-                statements -= 1
-            }
+            try pipeline.next()
+            let wallets = statements > 0 ? try pipeline.next().affectedRows : 0
+            let transfers = statements > 1 ? try pipeline.next().affectedRows : 0
+            for _ in 0...deadLetters.count { try pipeline.next() }
+            return (wallets, transfers)
         }
     }
 
     /// Replaces everything projected of one wallet by what `events` say, in one transaction: nobody reads a state in
-    /// between. `events` are asked for in pieces until one is empty.
+    /// between. `events` are asked for in pieces until one is empty; they are up to date when they are read inside
+    /// `pieces`, because nothing that a projector stored before is deleted later. All entries up to the last event
+    /// count as audited.
     public func replace(_ wallet: WalletID, with pieces: () throws -> [WalletEvent]) throws {
         try connection.transaction { connection in
             parameters.removeAll()
             parameters.append(uuid: wallet.uuid.bits)
-            _ = try connection.query("forget_transfers", parameters)
+            // The wallet first, like everybody else: projectors wait for its row or are waited for.
             _ = try connection.query("forget_wallet", parameters)
+            _ = try connection.query("forget_transfers", parameters)
+            var last: Int64 = 0
             while true {
                 let events = try pieces()
                 if events.isEmpty { break }
+                last = events.reduce(last) { max($0, $1.wallet.version) }
                 try connection.pipeline { pipeline in
                     var statements = try send(events, on: pipeline)
                     try pipeline.sync()
@@ -87,6 +97,14 @@ public final class ProjectionWriter {
                     }
                 }
             }
+            guard last > 0 else { return }
+            let (ids, versions) = (PostgresArray(of: .uuid), PostgresArray(of: .int8))
+            ids.append(uuid: wallet.uuid.bits)
+            versions.append(int8: last)
+            parameters.removeAll()
+            parameters.append(ids)
+            parameters.append(versions)
+            _ = try connection.query("audited_wallets", parameters)
         }
     }
 

@@ -5,7 +5,8 @@ public final class StopSignal: Sendable {
     private struct State: Sendable {
         var nextID: UInt64 = 0
         var continuations: [UInt64: CheckedContinuation<Void, Never>] = [:]
-        var cancelled: Set<UInt64> = []
+        /// Waiters that were woken before they began to wait.
+        var released: Set<UInt64> = []
         var actions: [@Sendable () -> Void] = []
     }
 
@@ -56,27 +57,51 @@ public final class StopSignal: Sendable {
     /// Suspends until the signal is raised or the task is cancelled.
     public func wait() async {
         if isStopped { return }
-        let id = monitor.withLock { state in
+        await wait(as: newID())
+    }
+
+    /// Suspends for `duration`, or less when the signal is raised or the task is cancelled.
+    public func pause(for duration: Duration) async {
+        if isStopped || duration <= .zero { return }
+        let id = newID()
+        let timer = Task {
+            try? await Task.sleep(for: duration)
+            if !Task.isCancelled { self.release(id) }
+        }
+        await wait(as: id)
+        timer.cancel()
+    }
+
+    private func newID() -> UInt64 {
+        monitor.withLock { state in
             state.nextID += 1
             return state.nextID
         }
+    }
+
+    private func wait(as id: UInt64) async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let resumeNow = monitor.withLock { state in
-                    if isStopped || state.cancelled.remove(id) != nil { return true }
+                    if isStopped || state.released.remove(id) != nil { return true }
                     state.continuations[id] = continuation
                     return false
                 }
                 if resumeNow { continuation.resume() }
             }
         } onCancel: {
-            let waiting = monitor.withLock { state -> CheckedContinuation<Void, Never>? in
-                if let waiting = state.continuations.removeValue(forKey: id) { return waiting }
-                if !isStopped { state.cancelled.insert(id) }
-                return nil
-            }
-            waiting?.resume()
+            release(id)
         }
-        monitor.withLock { state in _ = state.cancelled.remove(id) }
+        monitor.withLock { state in _ = state.released.remove(id) }
+    }
+
+    /// Wakes one waiter, or has it not wait at all when it has not begun yet.
+    private func release(_ id: UInt64) {
+        let waiting = monitor.withLock { state -> CheckedContinuation<Void, Never>? in
+            if let waiting = state.continuations.removeValue(forKey: id) { return waiting }
+            if !isStopped { state.released.insert(id) }
+            return nil
+        }
+        waiting?.resume()
     }
 }

@@ -13,7 +13,7 @@ import Testing
     ]
 
     @Test func numericsAgreeWithTheServersText() throws {
-        var random = SeededRandom()
+        var random = TestRandom()
         let connection = try TestDatabase().connect()
         try connection.prepare("there", "SELECT n, n::text, n::text::numeric FROM unnest($1::numeric[]) AS n")
         try connection.prepare("scalar", "SELECT $1::numeric, $1::numeric::text")

@@ -1,15 +1,16 @@
 internal import Glibc
+internal import Runtime
 
 /// Random numbers that can be had again: the seed is printed, and `WALLET_TEST_SEED` sets it.
-public struct SeededRandom: RandomNumberGenerator, Sendable {
+public struct TestRandom: RandomNumberGenerator, Sendable {
     /// What the sequence follows from.
     public let seed: UInt64
-    private var state: UInt64
+    private var generator: SeededRandom
 
     /// A sequence from a seed of one's own.
     public init(seed: UInt64) {
         self.seed = seed
-        self.state = seed
+        generator = SeededRandom(seed: seed)
     }
 
     /// A sequence from `WALLET_TEST_SEED` or from a new seed; prints it under the test's name.
@@ -19,14 +20,8 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
         print("\(test): WALLET_TEST_SEED=\(seed)")
     }
 
-    /// The next 64 bits (SplitMix64).
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    /// The next 64 bits.
+    public mutating func next() -> UInt64 { generator.next() }
 
     /// A number of either sign with a random count of binary digits, so that small and huge ones are equally likely.
     public mutating func nextInt128() -> Int128 {

@@ -1,0 +1,149 @@
+import Events
+import Ledger
+public import Messaging
+public import Observability
+public import Postgres
+public import Runtime
+import Synchronization
+
+/// Brings events from JetStream into the projections. Any number of projectors may share the durable consumer.
+///
+/// Messages are acknowledged only after the transaction with their events is committed; until then they come again,
+/// which is harmless, because the newest version of a wallet wins.
+public final class Projector: Service {
+    /// The name for logs.
+    public let name = "projector"
+
+    private let configuration: ProjectorConfiguration
+    private let database: PostgresConfiguration
+    private let connection: NATSConnection
+    private let logger: Logger
+    private let registry: MetricsRegistry
+    private let metrics: ProjectorMetrics
+    private let lagGauge: LagGauge
+    private let stopping = StopSignal()
+    /// Whether the database was reachable at the last attempt.
+    private let isStoring = Atomic<Bool>(false)
+
+    /// A projector that reads over `connection` and writes to `database`.
+    public init(
+        configuration: ProjectorConfiguration, database: PostgresConfiguration, connection: NATSConnection,
+        clock: Clock = .system, logger: Logger, metrics registry: MetricsRegistry
+    ) throws {
+        self.configuration = configuration
+        self.database = database
+        self.connection = connection
+        self.logger = logger.with(["component": "projector"])
+        self.registry = registry
+        metrics = ProjectorMetrics(registry)
+        lagGauge = LagGauge(clock: clock, registry)
+    }
+
+    /// How far the projections were behind at the last look; nil before the first.
+    public var lag: ProjectionLag? { lagGauge.current }
+
+    /// Why the projections should not be relied on now; nil when they may be.
+    public var lagReason: String? {
+        guard isStoring.load(ordering: .relaxed) else { return "the projection database cannot be reached" }
+        guard let lag else { return "the consumer has not been seen yet" }
+        let limit = Double(configuration.lagLimit.wholeMilliseconds) / 1000
+        guard lag.seconds > limit else { return nil }
+        return "\(lag.messages) messages behind, by \(Int(lag.seconds)) s"
+    }
+
+    /// Works until `stop()`; the batch in hand is finished first.
+    public func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await runOnOwnThread("projector") { self.work() } }
+            group.addTask { try await runOnOwnThread("projector-lag") { self.watchLag() } }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Asks `run()` to finish.
+    public func stop() async { stopping.stop() }
+
+    /// The thread: reads and applies, and makes stream, consumer and reader again when they are gone.
+    private func work() {
+        let store: ProjectorStore
+        do {
+            store = try ProjectorStore(
+                database: database, logger: logger, metrics: metrics, lag: lagGauge, stopping: stopping,
+                onReachable: { self.isStoring.store($0, ordering: .relaxed) })
+        } catch {
+            logger.error("the projector's statements cannot be registered", ["error": .describing(error)])
+            return
+        }
+        defer { store.close() }
+        // Connected before the first event, so that readiness tells the truth on a quiet day.
+        store.connect()
+        var backoff = Backoff(base: .milliseconds(100), maximum: .seconds(5))
+        while !stopping.isStopped {
+            guard connection.waitUntilConnected(for: .milliseconds(200)) else { continue }
+            do throws(MessagingError) {
+                try ensureConsumer()
+                backoff.reset()
+                try read(into: store)
+            } catch {
+                if stopping.isStopped { return }
+                report(error)
+                stopping.wait(for: backoff.next())
+            }
+        }
+    }
+
+    private func ensureConsumer() throws(MessagingError) {
+        let admin = JetStreamAdmin(connection: connection, logger: logger)
+        _ = try admin.ensureStream(configuration.stream)
+        _ = try admin.ensureConsumer(configuration.consumer, on: configuration.stream.name)
+    }
+
+    private func report(_ error: MessagingError) {
+        switch error {
+        case .consumerMissing, .streamRecreated:
+            metrics.consumersMade.increment()
+            logger.warning("the consumer is gone, reading from a new one", ["error": .describing(error)])
+        default:
+            let level: Logger.Level = error.isTransient ? .warning : .error
+            logger.log(level, "events cannot be read, trying on", ["error": .describing(error)])
+        }
+    }
+
+    /// Reads with one reader until it ends.
+    private func read(into store: ProjectorStore) throws(MessagingError) {
+        var pull = PullConsumer.Configuration(
+            stream: configuration.stream.name, consumer: configuration.consumer.name)
+        pull.batch = configuration.batch
+        pull.expires = configuration.pullExpires
+        pull.heartbeat = configuration.pullHeartbeat
+        let reader = PullConsumer(connection: connection, configuration: pull, logger: logger, metrics: registry)
+        defer { reader.close() }
+        while !stopping.isStopped {
+            let messages = try reader.next(
+                max: configuration.batch, maxBytes: configuration.bytesMax, waitUpTo: .milliseconds(200))
+            guard !messages.isEmpty else { continue }
+            store.take(
+                messages, from: configuration.stream.name, eventsPerTransaction: configuration.eventsPerTransaction
+            ) { done in
+                // Unacknowledged ones only come again.
+                reader.ackAll(done, within: .seconds(2))
+            }
+        }
+    }
+
+    private func watchLag() {
+        let admin = JetStreamAdmin(connection: connection, logger: logger)
+        while !stopping.isStopped {
+            if connection.isConnected {
+                do {
+                    let info = try admin.consumerInfo(
+                        stream: configuration.stream.name, consumer: configuration.consumer.name)
+                    if let info { lagGauge.looked(info) }
+                } catch {
+                    logger.debug("the consumer's lag cannot be learned", ["error": .describing(error)])
+                }
+            }
+            stopping.wait(for: configuration.lagInterval)
+        }
+    }
+}

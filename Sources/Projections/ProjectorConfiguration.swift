@@ -1,0 +1,62 @@
+public import Messaging
+import Observability
+
+/// How a projector works.
+public struct ProjectorConfiguration: Sendable {
+    /// The stream to read; made again when it is gone.
+    public var stream: StreamConfiguration
+    /// The durable consumer that all projectors share; made again when it is gone.
+    public var consumer: ConsumerConfiguration
+    /// How many messages are asked for at once.
+    public var batch = 500
+    /// How many events one transaction takes; a single message may go beyond it.
+    public var eventsPerTransaction = 4000
+    /// The greatest size of the messages worked on at once, in bytes.
+    public var bytesMax = 8 << 20
+    /// Between looks at how far behind the projections are.
+    public var lagInterval: Duration = .seconds(1)
+    /// Projections further behind than this are not ready to be read.
+    public var lagLimit: Duration = .seconds(30)
+    /// How long a pull request waits at the server.
+    public var pullExpires: Duration = .seconds(5)
+    /// How often the server shows that a pull request is alive; less than half of `pullExpires`.
+    public var pullHeartbeat: Duration = .milliseconds(2400)
+
+    /// The defaults for a stream and its consumer.
+    public init(stream: StreamConfiguration, consumer: ConsumerConfiguration) {
+        self.stream = stream
+        self.consumer = consumer
+    }
+}
+
+/// What a projector counts.
+struct ProjectorMetrics: Sendable {
+    let events: Counter
+    let batches: Counter
+    let batchSeconds: Histogram
+    let batchEvents: Histogram
+    let deadLetters: Counter
+    let splits: Counter
+    let reconnects: Counter
+    let consumersMade: Counter
+    let postponed: Counter
+
+    init(_ registry: MetricsRegistry) {
+        events = registry.counter("wallet_projector_events_total", "Events applied to the projections.")
+        batches = registry.counter("wallet_projector_batches_total", "Transactions of the projector.")
+        batchSeconds = registry.histogram(
+            "wallet_projector_batch_seconds", "Seconds from reading a batch to its commit.", buckets: .seconds)
+        batchEvents = registry.histogram(
+            "wallet_projector_batch_events", "Events in each transaction of the projector.", buckets: .counts)
+        deadLetters = registry.counter(
+            "wallet_projection_dead_letters_total", "Events that cannot be applied and were put aside.")
+        splits = registry.counter(
+            "wallet_projector_splits_total", "Batches split to find the event that the database refuses.")
+        reconnects = registry.counter(
+            "wallet_projector_reconnects_total", "Connections of the projector to its database made anew.")
+        consumersMade = registry.counter(
+            "wallet_projector_consumer_losses_total", "Times the consumer or its stream was gone and made again.")
+        postponed = registry.counter(
+            "wallet_projector_postponed_total", "Messages given back to the stream, to come again.")
+    }
+}
