@@ -96,12 +96,15 @@ import Testing
         let dropped = registry.counter(
             "wallet_http_answers_dropped_total", "Answers whose connection was gone when they were ready.")
         let open = registry.gauge("wallet_http_connections", "Open connections.")
-        let release = StopSignal()
-        let entered = StopSignal()
+        let (entered, release) = (StopSignal(), StopSignal())
+        let (enteredNext, releaseNext) = (StopSignal(), StopSignal())
         let handler: @Sendable (Request) async -> Response = { request in
             if request.path == "/slow" {
                 entered.stop()
                 await release.wait()
+            } else if request.path == "/next" {
+                enteredNext.stop()
+                await releaseNext.wait()
             }
             return await echo(request)
         }
@@ -115,9 +118,11 @@ import Testing
             // The descriptor is taken by another client, which must not get the first one's answer.
             let next = try RawClient(port: port)
             next.send(get("/next"))
-            #expect(try next.answer()?.body == "GET /next ")
+            #expect(enteredNext.wait(for: .seconds(20)))
             release.stop()
             try eventually { dropped.current > 0 }
+            releaseNext.stop()
+            #expect(try next.answer()?.body == "GET /next ")
             next.send(get("/again"))
             #expect(try next.answer()?.body == "GET /again ")
         }
