@@ -1,3 +1,4 @@
+import Ledger
 import Messaging
 import Postgres
 import Runtime
