@@ -125,6 +125,24 @@ public enum Settings {
     /// Every variable, for the documentation.
     public static let all = database + assetKeys + writer + http + events
 
+    static let defaultAssetIsKnown: @Sendable (Configuration) -> String? = { configuration in
+        guard configuration.source(of: defaultAsset.name) != nil else { return nil }
+        let code = configuration[defaultAsset]
+        guard assetTable(configuration)[code] == nil else { return nil }
+        return "WALLET_DEFAULT_ASSET is \(code), which is unknown: add \(code):SCALE to WALLET_ASSETS"
+    }
+
+    static let duplicateWindowFits: @Sendable (Configuration) -> String? = { configuration in
+        guard configuration.source(of: streamDuplicateWindow.name) != nil else { return nil }
+        guard configuration[streamDuplicateWindow] > configuration[streamMaxAge] else { return nil }
+        return "WALLET_STREAM_DUPLICATE_WINDOW_S is longer than WALLET_STREAM_MAX_AGE_S, which JetStream refuses"
+    }
+
+    /// The assets of a configuration that has read `assetKeys`.
+    static func assetTable(_ configuration: Configuration) -> AssetTable {
+        AssetTable(configured: configuration[assets].compactMap(asset))
+    }
+
     /// An asset written as `CODE:SCALE`; nil for anything else.
     static func asset(_ text: String) -> Asset? {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)

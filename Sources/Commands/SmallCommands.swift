@@ -46,8 +46,8 @@ extension Configuration {
             try ConfigurationFile(path: path)
         }
         return try Configuration(
-            keys, alsoKnown: Settings.all.map(\.name) + Settings.knownElsewhere,
+            keys, alsoKnown: Settings.all.map(\.name),
             environment: ProcessInfo.processInfo.environment, file: file,
-            rules: [Settings.defaultAssetIsKnown, Settings.retentionCoversDuplicates])
+            rules: [Settings.defaultAssetIsKnown, Settings.duplicateWindowFits])
     }
 }

@@ -11,11 +11,12 @@ public enum WalletProgram {
 
     private static let interface = CommandLineInterface(
         program: "wallet", summary: "A wallet ledger on PostgreSQL and NATS JetStream.",
-        commands: commands.map(\.specification))
+        commands: commands.map(\.specification) + [BenchCommand.specification])
 
     static let commands: [Subcommand] = [
-        APICommand.subcommand, WorkerCommand.subcommand, MigrateCommand.subcommand, AuditCommand.subcommand,
-        RebuildCommand.subcommand, BenchCommand.subcommand, ConfigCommand.subcommand, VersionCommand.subcommand,
+        APICommand.subcommand, MigrateCommand.subcommand,
+        WorkerCommand.subcommand, AuditCommand.subcommand, RebuildCommand.subcommand, ConfigCommand.subcommand,
+        VersionCommand.subcommand,
     ]
 
     /// Runs the subcommand that the process's arguments ask for, and leaves the process.
@@ -26,6 +27,10 @@ public enum WalletProgram {
     /// Runs the subcommand that `arguments` ask for. Returns the exit code.
     static func run(_ arguments: [String]) async -> Int32 {
         do {
+            // The load generator reads its own options.
+            if arguments.first == BenchCommand.specification.name {
+                return try await BenchCommand.run(Array(arguments.dropFirst()))
+            }
             switch try interface.parse(arguments) {
             case .help(let text):
                 Terminal.write(text)

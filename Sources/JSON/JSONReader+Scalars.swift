@@ -119,28 +119,29 @@ extension JSONReader {
 extension JSONReader {
     /// The string whose opening quote is at the reader's position.
     mutating func scanString() throws(JSONError) -> String {
-        position += 1
-        let start = position
+        let start = position + 1
+        var end = start
         var hasEscapes = false
-        var isASCII = true
-        while true {
-            guard position < bytes.count else { throw error(.unexpectedEnd) }
-            let byte = bytes[position]
-            if byte == UInt8(ascii: "\"") { break }
-            guard byte >= 0x20 else { throw error(.controlCharacter) }
-            if byte == UInt8(ascii: "\\") {
-                hasEscapes = true
-                position += 1
-            } else if byte >= 0x80 {
-                isASCII = false
+        var allBits: UInt8 = 0
+        bytes.withUnsafeBufferPointer { bytes in
+            while end < bytes.count {
+                let byte = bytes[end]
+                if byte < 0x20 || byte == UInt8(ascii: "\"") { break }
+                if byte == UInt8(ascii: "\\") {
+                    hasEscapes = true
+                    end += 1
+                }
+                allBits |= byte
+                end += 1
             }
-            position += 1
         }
-        let end = position
-        if !isASCII { try validateUTF8(start..<end) }
-        let text = hasEscapes ? try unescape(start..<end) : String(decoding: bytes[start..<end], as: UTF8.self)
+        position = min(end, bytes.count)
+        guard end < bytes.count else { throw error(.unexpectedEnd) }
+        guard bytes[end] == UInt8(ascii: "\"") else { throw error(.controlCharacter) }
+        if allBits >= 0x80 { try validateUTF8(start..<end) }
         position = end + 1
-        return text
+        if hasEscapes { return try unescape(start..<end) }
+        return bytes.withUnsafeBufferPointer { String(decoding: $0[start..<end], as: UTF8.self) }
     }
 
     private func unescape(_ range: Range<Int>) throws(JSONError) -> String {

@@ -164,6 +164,10 @@ extension JSONReader {
     private mutating func open(isObject: Bool) throws(JSONError) {
         guard frames.count < maxDepth else { throw error(.tooDeep(limit: maxDepth)) }
         position += 1
+        if frames.isEmpty {
+            frames.reserveCapacity(4)
+            names.reserveCapacity(12)
+        }
         frames.append(Frame(isObject: isObject, firstName: names.count))
     }
 

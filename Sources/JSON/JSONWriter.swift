@@ -74,9 +74,8 @@ public struct JSONWriter: Sendable {
                 cursor += 1
             }
             buffer[cursor] = UInt8(ascii: "\"")
-            name.withUTF8Buffer { source in
-                for index in 0..<length { buffer[cursor + 1 + index] = source[index] }
-            }
+            _ = buffer[(cursor + 1)...].update(
+                fromContentsOf: UnsafeBufferPointer(start: name.utf8Start, count: length))
             cursor += length + 1
             buffer[cursor] = UInt8(ascii: "\"")
             buffer[cursor + 1] = UInt8(ascii: ":")
@@ -96,22 +95,13 @@ public struct JSONWriter: Sendable {
     public mutating func string(_ text: String) {
         var text = text
         text.withUTF8 { source in
-            // Six bytes is the longest escape of one byte.
-            var hasEscapes = false
+            // Without an early exit the compiler turns this loop into vector instructions.
+            var hasEscapes: UInt8 = 0
             for byte in source {
-                hasEscapes = hasEscapes || byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+                hasEscapes |= (byte < 0x20 ? 1 : 0) | (byte == UInt8(ascii: "\"") ? 1 : 0)
+                hasEscapes |= byte == UInt8(ascii: "\\") ? 1 : 0
             }
-            reserve((hasEscapes ? 6 * source.count : source.count) + 3)
-            separate()
-            storage[count] = UInt8(ascii: "\"")
-            count += 1
-            if hasEscapes {
-                for byte in source { appendEscaped(byte) }
-            } else {
-                appendReserved(source)
-            }
-            storage[count] = UInt8(ascii: "\"")
-            count += 1
+            if hasEscapes == 0 { quote(source) } else { quoteEscaping(source) }
         }
         needsComma = true
     }
@@ -298,6 +288,32 @@ extension JSONWriter {
             _ = buffer[start..<start + source.count].update(fromContentsOf: source)
         }
         count += source.count
+    }
+
+    private mutating func quote(_ source: UnsafeBufferPointer<UInt8>) {
+        reserve(source.count + 3)
+        var cursor = count
+        let comma = needsComma
+        storage.withUnsafeMutableBufferPointer { buffer in
+            if comma {
+                buffer[cursor] = UInt8(ascii: ",")
+                cursor += 1
+            }
+            buffer[cursor] = UInt8(ascii: "\"")
+            _ = buffer[(cursor + 1)...].update(fromContentsOf: source)
+            cursor += source.count + 1
+            buffer[cursor] = UInt8(ascii: "\"")
+        }
+        count = cursor + 1
+    }
+
+    private mutating func quoteEscaping(_ source: UnsafeBufferPointer<UInt8>) {
+        // Six bytes is the longest escape of one byte.
+        reserve(6 * source.count + 3)
+        separate()
+        append(UInt8(ascii: "\""))
+        for byte in source { appendEscaped(byte) }
+        append(UInt8(ascii: "\""))
     }
 
     private mutating func appendEscaped(_ byte: UInt8) {

@@ -30,7 +30,7 @@ public struct Decision: Sendable {
         case replayed(Prior.Outcome)
     }
 
-    /// What to append to the journal, in order; none, one, or two when a hold that ran out is released first.
+    /// What to append to the journal: the change, or what must be recorded about a refusal; none or one.
     public let postings: [Posting]
     /// The answer to give.
     public let verdict: Verdict
@@ -73,7 +73,8 @@ private func refuse(
         postings.append(release)
         refusal = .transferNotPending(Receipt(release))
     }
-    let recorded = operation.key != nil && refusal.isStateDependent
+    // An opening is refused for its content alone: there is no state of its own it could depend on.
+    let recorded = operation.key != nil && refusal.isStateDependent && operation.command.transferID != nil
     if recorded, case .insufficientFunds = refusal, let wallet = situation.wallet,
         let posting = rules.refusedCredit(in: wallet)
     {
@@ -89,8 +90,7 @@ private struct Rules {
 
     func posting(in situation: Situation) throws(Refusal) -> Posting {
         if case .open(let opening) = operation.command {
-            guard situation.wallet == nil else { throw .walletExists }
-            return try open(opening)
+            return try open(opening, over: situation.wallet)
         }
         guard let wallet = situation.wallet else { throw .walletNotFound }
         switch operation.command {
@@ -102,7 +102,7 @@ private struct Rules {
             return try complete(amount, of: situation.transfer, in: wallet)
         case .revert(_, let note):
             try checkActive(wallet)
-            let transfer = try pendingTransfer(situation.transfer)
+            let transfer = try pendingTransfer(situation.transfer, in: wallet)
             try checkVersion(wallet)
             return try release(transfer, in: wallet, kind: .reverted, note: note)
         case .expire:
@@ -112,8 +112,9 @@ private struct Rules {
         }
     }
 
-    private func open(_ opening: Opening) throws(Refusal) -> Posting {
+    private func open(_ opening: Opening, over standing: Wallet?) throws(Refusal) -> Posting {
         let balance = try opening.initialBalance?.minorUnits(scale: opening.asset.scale) ?? 0
+        guard standing == nil else { throw .walletExists }
         let wallet = Wallet(
             id: operation.walletID, ownerID: opening.ownerID, asset: opening.asset, balance: balance,
             pendingDebit: 0, pendingCredit: 0, overdraftLimit: 0, version: 1, status: .active,
@@ -141,7 +142,13 @@ private struct Rules {
             guard amount <= wallet.available else {
                 throw .insufficientFunds(available: wallet.available, amount: amount, asset: wallet.asset)
             }
-            if order.settlesAtOnce { next.balance -= amount } else { next.pendingCredit += amount }
+            if order.settlesAtOnce {
+                next.balance -= amount
+            } else {
+                // An overdraft lets more be reserved than the wallet holds: the sum can leave the range.
+                guard let reserved = Money.sum(wallet.pendingCredit, amount) else { throw .amountOutOfRange }
+                next.pendingCredit = reserved
+            }
         }
         return try creation(
             order, kind: order.settlesAtOnce ? .posted : .pending, amount: amount, expiresAt: expiresAt, after: next)
@@ -153,7 +160,7 @@ private struct Rules {
         let sum = try asked?.minorUnits(scale: wallet.asset.scale)
         if sum == 0 { throw .amountOutOfRange }
         try checkActive(wallet)
-        let transfer = try pendingTransfer(standing)
+        let transfer = try pendingTransfer(standing, in: wallet)
         try checkVersion(wallet)
         let settled = sum ?? transfer.amount
         guard settled <= transfer.amount else {
@@ -186,7 +193,8 @@ private struct Rules {
 
     /// The expiry of a transfer that is pending past its time; nil for any other.
     func releaseOfExpired(_ standing: Receipt, in wallet: Wallet) -> Posting? {
-        guard let transfer = standing.transfer, transfer.status == .pending, isExpired(transfer) else { return nil }
+        guard let transfer = standing.transfer, transfer.status == .pending, isExpired(transfer, in: wallet)
+        else { return nil }
         // The release carries no key: it is nobody's operation, and the key's answer is the refusal.
         let release = Operation(
             walletID: operation.walletID, command: .expire(transfer.id), key: nil, contentHash: nil,
@@ -279,14 +287,15 @@ private struct Rules {
         throw .versionMismatch(current: wallet.version)
     }
 
-    private func isExpired(_ transfer: Transfer) -> Bool {
+    /// Measured by the moment the entry would get, so that nothing is ever settled at or after its expiry.
+    private func isExpired(_ transfer: Transfer, in wallet: Wallet) -> Bool {
         guard let expiresAt = transfer.expiresAt else { return false }
-        return expiresAt <= now
+        return expiresAt <= moment(after: wallet)
     }
 
-    private func pendingTransfer(_ standing: Receipt?) throws(Refusal) -> Transfer {
+    private func pendingTransfer(_ standing: Receipt?, in wallet: Wallet) throws(Refusal) -> Transfer {
         guard let standing, let transfer = standing.transfer else { throw .transferNotFound }
-        guard transfer.status == .pending, !isExpired(transfer) else { throw .transferNotPending(standing) }
+        guard transfer.status == .pending, !isExpired(transfer, in: wallet) else { throw .transferNotPending(standing) }
         return transfer
     }
 }

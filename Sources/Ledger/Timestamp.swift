@@ -44,7 +44,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
     /// Appends `text` as ASCII.
     public func append(to bytes: inout [UInt8]) {
         let days = microseconds.flooredQuotient(by: 86_400_000_000)
-        var rest = microseconds - days * 86_400_000_000
+        var rest = microseconds % 86_400_000_000
+        if rest < 0 { rest += 86_400_000_000 }
         let (year, month, day) = Timestamp.civil(fromDays: days)
         Timestamp.append(year, digits: 4, to: &bytes)
         bytes.append(0x2D)

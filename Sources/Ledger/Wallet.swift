@@ -70,6 +70,7 @@ public struct Wallet: Hashable, Sendable {
         self.updatedAt = updatedAt
     }
 
-    /// What a credit may take: settled money less what is reserved, plus the overdraft limit.
-    public var available: Int128 { balance - pendingCredit + overdraftLimit }
+    /// What a credit may take: settled money less what is reserved, plus the overdraft limit; at most `Money.largest`,
+    /// which no single amount exceeds.
+    public var available: Int128 { Money.sum(balance - pendingCredit, overdraftLimit) ?? Money.largest }
 }

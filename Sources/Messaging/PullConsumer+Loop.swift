@@ -28,6 +28,7 @@ extension PullConsumer {
                 if inbox?.link !== link { inbox = try PullInbox(link, limit: configuration.batch * 16) }
                 try verify()
                 verifiedEpoch = epoch
+                route.open(in: epoch)
             } catch {
                 guard error.isTransient else {
                     giveUp(error)
@@ -57,10 +58,11 @@ extension PullConsumer {
     func doubt() {
         request.end()
         verifiedEpoch = nil
+        route.shut()
     }
 
     private func giveUp(_ error: MessagingError) {
-        route.end()
+        route.shut()
         inbox = nil
         request.end()
         verifiedEpoch = nil

@@ -120,9 +120,9 @@ public final class PullConsumer: @unchecked Sendable {
         let deadline = now() + UInt64(Swift.max(0, timeout.wholeNanoseconds))
         repeat {
             let left = Duration.nanoseconds(Int64(clamping: deadline - Swift.min(deadline, now())))
+            // After a reconnect the stream is looked at first; when it is another, the acks are void.
+            guard (try? prepare(deadline)) == true else { break }
             if route.sendAll(messages, flushTimeout: Swift.min(left, .seconds(2))) { return true }
-            guard route.isOpen, now() < deadline else { break }
-            if !connection.waitUntilConnected(for: left) { break }
             interrupted.wait(for: .milliseconds(20))
         } while now() < deadline
         route.countFailures(messages.count)
@@ -137,7 +137,7 @@ public final class PullConsumer: @unchecked Sendable {
     /// after the ack wait. From the reading thread, or when that has ended.
     public func close() {
         interrupted.stop()
-        if let inbox, route.isOpen { giveBack(inbox) }
+        if let inbox { giveBack(inbox) }
         inbox = nil
         request.end()
     }
@@ -150,7 +150,7 @@ public final class PullConsumer: @unchecked Sendable {
                 natsMsg_Destroy(raw)
                 continue
             }
-            message.nak(delay: .zero)
+            guard message.nak(delay: .zero) else { return }
         }
     }
 

@@ -8,6 +8,7 @@ public enum Masking {
     public static func masked(_ text: String) -> String {
         var result = text
         if result.contains("://") { result = maskedURLs(result) }
+        guard result.utf8.contains(0x3D) else { return result }
         let bytes = Array(result.utf8)
         guard keyPositions(bytes).isEmpty == false else { return result }
         return maskedPairs(bytes)
@@ -25,34 +26,36 @@ public enum Masking {
             }
             output += "://".utf8
             index += 3
-            let end = bytes[index...].firstIndex { endsAuthority($0) } ?? bytes.count
-            // The last @: a password with an unescaped @ must not leak its tail. A list has one authority per comma.
-            for (position, part) in bytes[index..<end].split(separator: 0x2C, omittingEmptySubsequences: false)
-                .enumerated()
-            {
-                if position > 0 { output.append(0x2C) }
-                output += maskedAuthority(part)
-            }
+            let end = endOfURL(bytes, from: index)
+            output += maskedBody(bytes[index..<end])
             index = end
         }
         return String(decoding: output, as: UTF8.self)
     }
 
-    private static func maskedAuthority(_ part: ArraySlice<UInt8>) -> [UInt8] {
-        guard let at = part.lastIndex(of: 0x40) else { return Array(part) }
-        let user = part[..<at]
-        guard let colon = user.firstIndex(of: 0x3A) else {
-            // A user name alone may be a token.
-            return Array(mask.utf8) + part[at...]
-        }
-        return part[...colon] + Array(mask.utf8) + part[at...]
+    /// Where the URL ends: at white space, a quote, or the comma before the next URL of a list.
+    private static func endOfURL(_ bytes: [UInt8], from start: Int) -> Int {
+        let end = bytes[start...].firstIndex { $0 <= 0x20 || $0 == 0x22 || $0 == 0x27 } ?? bytes.count
+        let next = (start..<end).first { bytes[$0..<end].starts(with: "://".utf8) }
+        guard let next, let comma = bytes[start..<next].lastIndex(of: 0x2C) else { return end }
+        return bytes[(comma + 1)..<next].allSatisfy { (0x61...0x7A).contains(lowercased($0)) } ? comma : end
     }
 
-    private static func endsAuthority(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x2F, 0x3F, 0x23, 0x22, 0x27, 0x00...0x20: true
-        default: false
+    /// Hides everything that may belong to a password before the last @. Servers may be a list with commas, and a
+    /// password may hold any sign that somebody forgot to escape: rather too much is hidden than too little.
+    private static func maskedBody(_ body: ArraySlice<UInt8>) -> [UInt8] {
+        guard let lastAt = body.lastIndex(of: 0x40) else { return Array(body) }
+        var output: [UInt8] = []
+        for part in body[...lastAt].split(separator: 0x2C, omittingEmptySubsequences: false) {
+            if !output.isEmpty { output.append(0x2C) }
+            let colon = part.firstIndex(of: 0x3A)
+            let at = part.lastIndex(of: 0x40)
+            // Without a colon, a user name may be a token.
+            if let colon, colon < at ?? part.endIndex { output += part[...colon] }
+            output += mask.utf8
+            if let at { output += part[at...] }
         }
+        return output + body[(lastAt + 1)...]
     }
 
     private static let keys = ["password=", "passwd=", "token=", "secret="].map { Array($0.utf8) }

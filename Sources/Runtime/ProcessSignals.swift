@@ -69,7 +69,7 @@ final class ProcessSignals: Sendable {
         _ = write(pipe.writing, &end, 1)
         thread.join()
         Glibc.close(pipe.reading)
-        Glibc.close(pipe.writing)
+        // The writing end stays open: a handler that is running on another thread may be about to write to it.
     }
 
     private static func deliver(from descriptor: Int32, to onSignal: @Sendable (Int32) -> Void) {

@@ -190,7 +190,6 @@ public final class ServiceGroup: Sendable {
 
     private func begin(_ cause: Outcome.Cause, _ shutdown: inout Shutdown?, _ finished: StopSignal) {
         guard shutdown == nil else { return }
-        report(.stopping(cause))
         shutdown = Shutdown(cause: cause, names: services.map(\.name))
         let (timeout, input, ownsProcess) = (shutdownTimeout, input, !signals.isEmpty)
         do {
@@ -205,6 +204,7 @@ public final class ServiceGroup: Sendable {
             // Without a deadline a stop could last for ever: better none of it.
             input.yield(.deadline)
         }
+        report(.stopping(cause))
     }
 
     /// Asks the next service to stop when the one before has ended. Returns whether the group is done.

@@ -1,1 +1,3 @@
-// The entry point.
+import Commands
+
+await WalletProgram.main()

@@ -88,6 +88,17 @@ import Testing
         #expect(body == [97, 98])
     }
 
+    @Test func byteSetsHoldTheirCharacters() {
+        let letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+        let sets = [
+            (ByteSet.token, "!#$%&'*+-.^_`|~"), (.target, "-._~!$&'()*+,;=:@/?%"), (.host, "-._~!$&'()*+,;=:[]%"),
+        ]
+        for (set, others) in sets {
+            let held = (UInt8.min...UInt8.max).filter { set.contains($0) }
+            #expect(held == Array((letters + others).utf8).sorted())
+        }
+    }
+
     @Test func headersAreFoundWhateverTheirCase() {
         let headers = HTTPHeaders([("Idempotency-Key", "a"), ("X", "1"), ("x", "2"), ("Naïve", "ü")])
         #expect(headers["idempotency-key"] == "a")

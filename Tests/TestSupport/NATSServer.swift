@@ -102,8 +102,11 @@ public final class NATSServer: Sendable {
     /// `kill -9`, and waits until the process is gone.
     public func kill() { end(SIGKILL) }
 
-    /// Freezes the server: it keeps its connections and answers nothing.
-    public func pause() { signal(SIGSTOP) }
+    /// Freezes the server, and waits until it stands still: it keeps its connections and answers nothing.
+    public func pause() {
+        signal(SIGSTOP)
+        if let pid = process.withLock({ $0 }) { TestProcesses.waitUntilStopped(pid, within: .seconds(5)) }
+    }
 
     /// Ends the freeze.
     public func resume() { signal(SIGCONT) }

@@ -63,6 +63,18 @@ enum TestProcesses {
         return waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_signo == SIGCHLD
     }
 
+    /// Waits until a stop signal, which the system delivers at its leisure, has halted all threads of a process.
+    static func waitUntilStopped(_ pid: pid_t, within patience: Duration) {
+        let deadline = ContinuousClock.now + patience
+        while ContinuousClock.now < deadline {
+            var info = siginfo_t()
+            let status = waitid(P_PID, id_t(pid), &info, WSTOPPED | WNOHANG)
+            if status != 0 || info.si_signo == SIGCHLD { return }
+            var pause = timespec(tv_sec: 0, tv_nsec: 1_000_000)
+            nanosleep(&pause, nil)
+        }
+    }
+
     /// Waits for the end of a process; kills it when it takes too long.
     static func reap(_ pid: pid_t, killAfter patience: Duration) {
         let deadline = ContinuousClock.now + patience

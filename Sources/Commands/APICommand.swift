@@ -1,0 +1,111 @@
+import API
+import HTTPServer
+import Ledger
+import LedgerStore
+import Observability
+import Postgres
+import Projections
+import Runtime
+
+/// `wallet api`: serves the HTTP contract. Needs PostgreSQL only.
+enum APICommand {
+    static let subcommand = Subcommand(
+        specification: CommandSpecification(
+            name: "api", summary: "Serve the HTTP API.",
+            discussion: "Stops gracefully on SIGTERM: answers what is in flight, commits what is queued, exits 0.",
+            options: [.configurationFile]),
+        run: run)
+
+    private static func run(_ arguments: ParsedArguments) async throws -> Int32 {
+        let context = try ProcessContext("api", Settings.api, arguments)
+        let configuration = context.configuration
+        try await context.checkDatabases()
+        let connections = configuration[Settings.readConnections]
+        let ledgerPool = context.makePool(
+            "ledger-reads", context.schemas[0], LedgerReader.statements, size: connections)
+        let projectionPool = context.makePool(
+            "projection-reads", context.schemas[1], ProjectionReader.statements, size: connections)
+        let writer = context.makeWriter()
+        guard let defaultAsset = context.assets[configuration[Settings.defaultAsset]] else {
+            throw UsageError("WALLET_DEFAULT_ASSET is unknown")
+        }
+        let readiness = [
+            context.readiness("database", ledgerPool), context.readiness("projections", projectionPool),
+            try context.schemaReadiness([ledgerPool, projectionPool]),
+        ]
+        let api = WalletAPI(
+            service: WalletService(
+                writer: writer, ledger: LedgerReader(pool: ledgerPool, assets: context.assets),
+                projection: ProjectionReader(pool: projectionPool, assets: context.assets)),
+            configuration: APIConfiguration(
+                assets: context.assets, defaultAsset: defaultAsset,
+                requestTimeout: configuration[Settings.requestTimeout]),
+            readiness: readiness, metrics: context.metrics, logger: context.logger)
+        let server = try context.makeServer(api)
+        let operators = try context.makeOperatorServer(
+            configuration[Settings.apiOperatorListen], readiness: readiness)
+        context.logger.info("wallet api starts", ["version": .string(WalletProgram.version)])
+        return await context.run([ledgerPool, projectionPool, writer, operators, server])
+    }
+}
+
+extension ProcessContext {
+    /// The public HTTP server.
+    func makeServer(_ api: WalletAPI) throws -> HTTPServer {
+        let listen = configuration[Settings.listen]
+        var bounds = HTTPServerConfiguration(host: listen.host, port: listen.port)
+        bounds.loops = configuration[Settings.httpLoops]
+        bounds.maxConnections = configuration[Settings.httpMaxConnections]
+        bounds.headerTimeout = configuration[Settings.httpHeaderTimeout]
+        bounds.bodyTimeout = configuration[Settings.httpBodyTimeout]
+        bounds.idleTimeout = configuration[Settings.httpIdleTimeout]
+        bounds.drainDeadline = configuration[Settings.shutdownTimeout] / 2
+        bounds.protocolError = { api.respond(to: $0) }
+        return try HTTPServer(configuration: bounds, logger: logger, metrics: metrics) { request in
+            await api.respond(to: request)
+        }
+    }
+
+    /// The operators' HTTP server: metrics, health and readiness on a port of its own.
+    func makeOperatorServer(_ listen: Endpoint, readiness: [ReadinessCheck]) throws -> HTTPServer {
+        let operators = OperatorAPI(readiness: readiness, metrics: metrics, logger: logger)
+        var bounds = HTTPServerConfiguration(host: listen.host, port: listen.port)
+        bounds.maxConnections = 64
+        bounds.drainDeadline = .seconds(1)
+        // The public server's connections are what is counted; this one has few.
+        return try HTTPServer(configuration: bounds, logger: logger, metrics: MetricsRegistry()) { request in
+            await operators.respond(to: request)
+        }
+    }
+
+    /// Whether a database answers.
+    func readiness(_ name: String, _ pool: PostgresPool) -> ReadinessCheck {
+        ReadinessCheck(name: name) {
+            do {
+                try await pool.withConnection { connection in try connection.execute("SELECT 1") }
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        }
+    }
+
+    /// Whether the schemas are those of this program. Throws `MigrationError` when the folder is not as it was shipped.
+    func schemaReadiness(_ pools: [PostgresPool]) throws -> ReadinessCheck {
+        let checks = try zip(schemas, pools).map { schema, pool in
+            let newest = try MigrationFolder(path: schema.folder, schema: schema.name).migrations.last?.version ?? 0
+            return (schema, pool, newest)
+        }
+        return ReadinessCheck(name: "schema") {
+            do {
+                for (schema, pool, newest) in checks {
+                    let version = try await pool.withConnection { try $0.query(schema.versionStatement).int64(0, 0) }
+                    if version < newest { return "the schema \(schema.name) is behind: run `wallet migrate up`" }
+                }
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        }
+    }
+}
