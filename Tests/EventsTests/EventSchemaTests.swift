@@ -71,6 +71,8 @@ import Testing
         #expect(try !spoilt(created, ["type"], "wallet.deleted.v1").isEmpty)
         #expect(try !spoilt(created, ["type"], EventType.transferPending.rawValue).isEmpty)
         #expect(try !spoilt(created, ["data", "wallet", "version"], 0).isEmpty)
+        #expect(try !spoilt(created, ["data", "wallet", "version"], true).isEmpty)
+        #expect(try !spoilt(created, ["data", "wallet", "version"], 1.5).isEmpty)
         #expect(try !spoilt(created, ["data", "wallet", "balance"], 10.5).isEmpty)
         #expect(try !spoilt(created, ["data", "wallet", "colour"], "blue").isEmpty)
         #expect(try !spoilt(created, ["data", "transfer"], [String: Any]()).isEmpty)
@@ -99,7 +101,7 @@ import Testing
         return object
     }
 
-    /// The AsyncAPI document names the types' files and the settings' defaults by hand.
+    /// The AsyncAPI document names the schemas' files by hand.
     @Test func theAsyncAPIDocumentRefersToFilesThatExist() throws {
         let file = Self.specification.appending(path: "asyncapi.yaml")
         let text = try String(contentsOf: file, encoding: .utf8)
@@ -159,7 +161,10 @@ private struct Story {
     }
 
     static func transfer(_ number: Int) -> TransferID { TransferID(RawUUID(bits: 0xBBBB << 64 | UInt128(number))) }
-    static func moment(_ second: Int64) -> Timestamp { Timestamp(microseconds: 1_800_000_000_000_000 + second * 1_000_000) }
+    static func moment(_ second: Int64) -> Timestamp {
+        Timestamp(microseconds: (1_800_000_000 + second) * 1_000_000)
+    }
+
     static func amount(_ text: String) throws -> DecimalAmount { try DecimalAmount(text: text.utf8) }
 
     mutating func open(owner: String?, balance: String?, metadata: String?) throws {

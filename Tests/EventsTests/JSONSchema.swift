@@ -127,7 +127,10 @@ final class JSONSchema {
         case "object": return value is [String: Any]
         case "array": return value is [Any]
         case "string": return value is String
-        case "integer": return value is Int && !(value is Bool)
+        // Foundation takes 1 for true and 1.0 for 1; how it was written is in the number's own type.
+        case "integer":
+            let type = (value as? NSNumber).map { String(cString: $0.objCType) } ?? ""
+            return value is Int && ["i", "q"].contains(type)
         default: throw Broken(description: "the type \(type) is not checked here")
         }
     }
