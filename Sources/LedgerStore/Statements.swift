@@ -63,11 +63,11 @@ enum Statements {
         SELECT \(entryColumns("j")) FROM ledger.journal j WHERE j.wallet_id = ANY($1::uuid[]) AND j.version = 1
         """,
         "read_wallet_keys": """
-        SELECT k.key, \(walletColumns("w")), \(entryColumns("j"))
+        SELECT k.key_digest, \(walletColumns("w")), \(entryColumns("j"))
         FROM ledger.wallet_keys k
         JOIN ledger.wallets w ON w.id = k.wallet_id
         JOIN ledger.journal j ON j.wallet_id = k.wallet_id AND j.version = 1
-        WHERE k.scope = '' AND k.key = ANY($1::text[])
+        WHERE k.scope = '' AND k.key_digest = ANY($1::uuid[])
         """,
         "insert_wallets": """
         INSERT INTO ledger.wallets (id, created_at, updated_at, version, status, asset, balance, pending_debit,
@@ -115,13 +115,18 @@ enum Statements {
             $7::text[], $8::text[])
         """,
         "insert_wallet_keys": """
-        INSERT INTO ledger.wallet_keys (scope, key, wallet_id) SELECT '', * FROM unnest($1::text[], $2::uuid[])
+        INSERT INTO ledger.wallet_keys (scope, key_digest, reference_id, wallet_id)
+        SELECT '', * FROM unnest($1::uuid[], $2::text[], $3::uuid[])
         """,
         "insert_outbox": """
         INSERT INTO ledger.outbox (id, created_at, next_attempt_at, event_count, messages)
         VALUES ($1, now(), now(), $2, $3)
         """,
-        "transaction_status": "SELECT pg_xact_status($1::text::xid8)",
+        // A standby knows nothing of a transaction that is only on its way to it.
+        "transaction_status": "SELECT pg_xact_status($1::text::xid8), pg_is_in_recovery()",
+        "standing": """
+        SELECT pg_is_in_recovery(), current_setting('synchronous_commit'), clock_timestamp()
+        """,
         "batch_exists": "SELECT EXISTS (SELECT FROM ledger.outbox WHERE id = $1)",
     ]
 
@@ -143,7 +148,7 @@ enum Statements {
             AND t.created_version = c.version
         LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
             AND t.resolved_version <> t.created_version
-        WHERE c.wallet_id = $1 AND ($2::int8 IS NULL OR c.version < $2)
+        WHERE c.wallet_id = $1 AND c.version < $2
             AND ($3::int2 IS NULL OR t.status = $3) AND ($4::int2 IS NULL OR t.direction = $4)
             AND ($5::timestamptz IS NULL OR c.occurred_at >= $5)
             AND ($6::timestamptz IS NULL OR c.occurred_at < $6)
@@ -168,13 +173,16 @@ enum Statements {
     static let journal: [String: String] = [
         "journal_wallets": """
         SELECT NULL::numeric(38, 0), NULL::numeric(38, 0), \(walletColumns("w")), \(entryColumns("j"))
-        FROM (SELECT * FROM ledger.wallets WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2) w
+        FROM (SELECT * FROM ledger.wallets WHERE id >= $1 ORDER BY id LIMIT $2) w
         \(newestJoin)
         ORDER BY w.id
         """,
         "journal_wallet": """
         SELECT \(openSums), \(walletColumns("w")), \(entryColumns("j"))
         FROM ledger.wallets w \(newestJoin) WHERE w.id = $1
+        """,
+        "journal_version": """
+        SELECT version FROM ledger.journal WHERE wallet_id = $1 ORDER BY version DESC LIMIT 1
         """,
         "journal_entries": """
         SELECT \(entryColumns("j")), \(entryColumns("c"))
@@ -202,7 +210,7 @@ enum Statements {
         FROM ledger.transfers t
         LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
         LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
-        WHERE t.wallet_id = $1 AND ($2::uuid IS NULL OR t.transfer_id > $2) ORDER BY t.transfer_id LIMIT $3
+        WHERE t.wallet_id = $1 AND t.transfer_id >= $2 ORDER BY t.transfer_id LIMIT $3
         """,
         "journal_entry": """
         SELECT \(entryColumns("j")) FROM ledger.journal j WHERE j.wallet_id = $1 AND j.version = $2
