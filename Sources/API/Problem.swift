@@ -1,5 +1,6 @@
 import JSON
 import Ledger
+import LedgerStore
 
 /// The stable words of every answer that is not a success; `specification/errors.md` lists the same set.
 public enum ProblemCode: String, CaseIterable, Sendable {
@@ -173,9 +174,12 @@ struct Problem: Error, Sendable {
 extension Problem {
     /// Any error: a problem as it is, everything else as a fault of the service.
     init(catching error: any Error) {
-        if let problem = error as? Problem {
+        switch error {
+        case let problem as Problem:
             self = problem
-        } else {
+        case let failure as LedgerStoreError:
+            self.init(failure)
+        default:
             self.init(.internalError, "The request could not be answered.")
             cause = "\(error)"
         }

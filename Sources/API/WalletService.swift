@@ -29,39 +29,36 @@ extension ReadSide {
     init(_ reader: LedgerReader) {
         self.init(
             walletByID: { id in
-                do throws(LedgerStoreError) {
-                    return .success(try await reader.wallet(id))
-                } catch { return .failure(Problem(error)) }
+                await outcome { try await reader.wallet(id) }
             },
             transferByID: { id, wallet in
-                do throws(LedgerStoreError) {
-                    return .success(try await reader.transfer(id, in: wallet))
-                } catch { return .failure(Problem(error)) }
+                await outcome { try await reader.transfer(id, in: wallet) }
             },
             transfersByQuery: { wallet, query in
-                do throws(LedgerStoreError) {
-                    return .success(try await reader.transfers(in: wallet, query))
-                } catch { return .failure(Problem(error)) }
+                await outcome { try await reader.transfers(in: wallet, query) }
             })
     }
 
     init(_ reader: ProjectionReader) {
         self.init(
             walletByID: { id in
-                do throws(LedgerStoreError) {
-                    return .success(try await reader.wallet(id))
-                } catch { return .failure(Problem(error)) }
+                await outcome { try await reader.wallet(id) }
             },
             transferByID: { id, wallet in
-                do throws(LedgerStoreError) {
-                    return .success(try await reader.transfer(id, in: wallet))
-                } catch { return .failure(Problem(error)) }
+                await outcome { try await reader.transfer(id, in: wallet) }
             },
             transfersByQuery: { wallet, query in
-                do throws(LedgerStoreError) {
-                    return .success(try await reader.transfers(in: wallet, query))
-                } catch { return .failure(Problem(error)) }
+                await outcome { try await reader.transfers(in: wallet, query) }
             })
+    }
+}
+
+/// The result of storage work, its failures turned into problems.
+private func outcome<Value: Sendable>(_ work: () async throws -> Value) async -> Result<Value, Problem> {
+    do {
+        return .success(try await work())
+    } catch {
+        return .failure(Problem(catching: error))
     }
 }
 
@@ -75,9 +72,7 @@ public struct WalletService: Sendable {
     public init(writer: LedgerWriter, ledger: LedgerReader, projection: ProjectionReader) {
         self.init(
             submit: { operation, origin in
-                do throws(LedgerStoreError) {
-                    return .success(try await writer.submit(operation, origin: origin))
-                } catch { return .failure(Problem(error)) }
+                await outcome { try await writer.submit(operation, origin: origin) }
             },
             ledger: ReadSide(ledger), projection: ReadSide(projection))
     }

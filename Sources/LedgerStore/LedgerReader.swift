@@ -16,7 +16,7 @@ public struct LedgerReader: Sendable {
     }
 
     /// The wallet as last committed; nil when there is none.
-    public func wallet(_ id: WalletID) async throws(LedgerStoreError) -> Wallet? {
+    public func wallet(_ id: WalletID) async throws -> Wallet? {
         let reading = RowReading(assets: assets)
         return try await read { connection in
             let parameters = PostgresParameters()
@@ -27,7 +27,7 @@ public struct LedgerReader: Sendable {
     }
 
     /// The transfer as last committed, with the wallet as its newest entry left it; nil when there is none.
-    public func transfer(_ id: TransferID, in wallet: WalletID) async throws(LedgerStoreError) -> Receipt? {
+    public func transfer(_ id: TransferID, in wallet: WalletID) async throws -> Receipt? {
         let reading = RowReading(assets: assets)
         return try await read { connection in
             let parameters = PostgresParameters()
@@ -38,7 +38,7 @@ public struct LedgerReader: Sendable {
     }
 
     /// The transfers that `query` asks for, newest first.
-    public func transfers(in wallet: WalletID, _ query: TransferQuery) async throws(LedgerStoreError) -> [Receipt] {
+    public func transfers(in wallet: WalletID, _ query: TransferQuery) async throws -> [Receipt] {
         let reading = RowReading(assets: assets)
         return try await read { connection in
             try Self.receipts(try connection.query("ledger_transfers", query.parameters(of: wallet)), reading)
@@ -54,7 +54,7 @@ public struct LedgerReader: Sendable {
 
     private func read<Value: Sendable>(
         _ body: @escaping @Sendable (PostgresConnection) throws -> Value
-    ) async throws(LedgerStoreError) -> Value {
+    ) async throws -> Value {
         do {
             return try await pool.withConnection(body)
         } catch {

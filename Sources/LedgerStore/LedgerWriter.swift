@@ -115,7 +115,7 @@ public final class LedgerWriter: Service {
 
     /// Does `operation` and returns what became of it once that is durable. `origin` goes into its events.
     /// Never returns before the outcome is known, unless it throws `outcomeUnknown`.
-    public func submit(_ operation: Operation, origin: EventOrigin) async throws(LedgerStoreError) -> Decision.Verdict {
+    public func submit(_ operation: Operation, origin: EventOrigin) async throws -> Decision.Verdict {
         let lane = lanes[Int(placement(of: operation) % UInt64(lanes.count))]
         let deadline = clock.monotonicNanoseconds() + UInt64(clamping: configuration.queueTimeout.wholeNanoseconds)
         let outcome: PendingOperation.Outcome = await withCheckedContinuation { continuation in

@@ -17,7 +17,7 @@ public struct ProjectionReader: Sendable {
     }
 
     /// The wallet as projected; nil when it is not there (yet).
-    public func wallet(_ id: WalletID) async throws(LedgerStoreError) -> Wallet? {
+    public func wallet(_ id: WalletID) async throws -> Wallet? {
         let rows = rows
         return try await read { connection in
             let parameters = PostgresParameters()
@@ -28,7 +28,7 @@ public struct ProjectionReader: Sendable {
     }
 
     /// The transfer as projected, with the wallet as its newest entry left it; nil when it is not there (yet).
-    public func transfer(_ id: TransferID, in wallet: WalletID) async throws(LedgerStoreError) -> Receipt? {
+    public func transfer(_ id: TransferID, in wallet: WalletID) async throws -> Receipt? {
         let rows = rows
         return try await read { connection in
             let parameters = PostgresParameters()
@@ -39,7 +39,7 @@ public struct ProjectionReader: Sendable {
     }
 
     /// The transfers that `query` asks for, newest first.
-    public func transfers(in wallet: WalletID, _ query: TransferQuery) async throws(LedgerStoreError) -> [Receipt] {
+    public func transfers(in wallet: WalletID, _ query: TransferQuery) async throws -> [Receipt] {
         let rows = rows
         return try await read { connection in
             try Self.receipts(
@@ -56,7 +56,7 @@ public struct ProjectionReader: Sendable {
 
     private func read<Value: Sendable>(
         _ body: @escaping @Sendable (PostgresConnection) throws -> Value
-    ) async throws(LedgerStoreError) -> Value {
+    ) async throws -> Value {
         do {
             return try await pool.withConnection(body)
         } catch {
