@@ -1,6 +1,6 @@
 /// A UUID as its 128 bits, without Foundation. Text is the lower-case form of RFC 9562.
 public struct RawUUID: Hashable, Comparable, Sendable, CustomStringConvertible {
-    // Two halves and not one 128-bit number: Swift 6.3 builds crashing code (without optimisation) for asynchronous
+    // Two halves and not one 128-bit number: Swift 6.3 builds crashing code, also with optimisation, for asynchronous
     // functions whose 128-bit arguments do not all fit into registers, and ids are such arguments everywhere.
     @usableFromInline let high: UInt64
     @usableFromInline let low: UInt64
