@@ -31,6 +31,7 @@ enum OutboxStatements {
         SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::int8
         FROM ledger.outbox WHERE published_at IS NULL
         """,
+        "lock_stream_setup": "SELECT pg_advisory_xact_lock(hashtextextended('wallet stream setup', 0))",
         "known_stream": "SELECT created, last_sequence FROM ledger.outbox_streams WHERE stream = $1",
         "record_sequence": """
         UPDATE ledger.outbox_streams SET last_sequence = $3, observed_at = now()

@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func twoWorkersReleaseEachTransferOnce() async throws {
-        let fixture = try LedgerFixture()
+        let fixture = try await runOnOwnThread("fixture") { try LedgerFixture() }
         var wallets: [WalletID] = []
         for _ in 0..<10 {
             let wallet = try await fixture.open(100_000).id
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test func aResolvedTransferIsNotExpiredAndAStaleRowIsRemoved() async throws {
-        let fixture = try LedgerFixture()
+        let fixture = try await runOnOwnThread("fixture") { try LedgerFixture() }
         let wallet = try await fixture.open(1000).id
         let transfer = fixture.newTransferID()
         _ = try await fixture.submit(.transfer(wallet, .credit, 100, id: transfer, expiry: .after(seconds: 60)))
