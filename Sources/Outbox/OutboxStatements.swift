@@ -4,7 +4,8 @@ enum OutboxStatements {
         // The lease and the claim in one statement: several relays never hold the same row, and a dead one's rows
         // come free by themselves.
         "claim_outbox": """
-        UPDATE ledger.outbox o SET next_attempt_at = now() + $1::int8 * interval '1 microsecond', attempts = attempts + 1
+        UPDATE ledger.outbox o
+        SET next_attempt_at = now() + $1::int8 * interval '1 microsecond', attempts = attempts + 1
         FROM (
             SELECT id FROM ledger.outbox WHERE published_at IS NULL AND next_attempt_at <= now()
             ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED

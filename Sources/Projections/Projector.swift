@@ -92,8 +92,8 @@ public final class Projector: Service {
         }
     }
 
-    /// Waits until the consumer exists; false when the projector is told to stop before. It is made by the relays, which
-    /// do so one at a time; only when they do not, the projector makes it.
+    /// Waits until the consumer exists; false when the projector is told to stop before. The relays make it, one at a
+    /// time; only when they do not, the projector makes it.
     private func waitForConsumer() throws(MessagingError) -> Bool {
         let admin = JetStreamAdmin(connection: connection, logger: logger)
         let began = Clock.system.monotonicNanoseconds()

@@ -97,7 +97,8 @@ import Testing
             #expect(
                 try path.projectedNumber(
                     """
-                    SELECT count(*) FROM projection.dead_letters WHERE stream = 'WALLET_EVENTS' AND subject = 'wallet.events.0'
+                    SELECT count(*) FROM projection.dead_letters
+                    WHERE stream = 'WALLET_EVENTS' AND subject = 'wallet.events.0'
                         AND (stream_sequence, event_index) IN ((1, 0), (2, 0), (2, 2)) AND length(payload) > 0
                     """) == 3)
             #expect(
