@@ -19,8 +19,10 @@ import Testing
             let configuration = try database.configuration()
             let pool = PostgresPool(
                 name: "expiry", configuration: configuration, size: 2, statements: Expirer.statements)
+            var bounds = LedgerWriterConfiguration()
+            bounds.clockSkewMax = .seconds(3600)
             let writer = LedgerWriter(
-                configuration: .init(), database: configuration, assets: AssetTable(), clock: clock, logger: .silent,
+                configuration: bounds, database: configuration, assets: AssetTable(), clock: clock, logger: .silent,
                 metrics: metrics)
             let expirer = Expirer(
                 pool: pool, writer: writer, poll: .milliseconds(20), concurrency: 16, clock: clock, logger: .silent,
