@@ -133,8 +133,8 @@ public final class PullConsumer: @unchecked Sendable {
     /// Makes `next` return soon, now and ever after. From any thread.
     public func interrupt() { interrupted.stop() }
 
-    /// Ends the subscription and gives back what came but was not handed out, so that others get it at once and not only
-    /// after the ack wait. From the reading thread, or when that has ended.
+    /// Ends the subscription and gives back what came but was not handed out, so that others get it at once and not
+    /// only after the ack wait. From the reading thread, or when that has ended.
     public func close() {
         interrupted.stop()
         if let inbox { giveBack(inbox) }

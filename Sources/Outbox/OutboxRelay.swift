@@ -26,7 +26,8 @@ public final class OutboxRelay: Service {
     private let stopping = StopSignal()
 
     /// A relay between `pool`, whose connections know `statements`, and `connection`.
-    /// `onLoss` is called when the stream was found to have lost messages. Throws when the system refuses a thread.
+    /// `onLoss` is called when the stream was found to have lost messages: the projections should be compared
+    /// with the ledger then. Throws when the system refuses a thread.
     public init(
         configuration: OutboxRelayConfiguration, pool: PostgresPool, connection: NATSConnection, logger: Logger,
         metrics registry: MetricsRegistry, onLoss: @escaping @Sendable () -> Void

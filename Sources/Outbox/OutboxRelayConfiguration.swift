@@ -40,6 +40,7 @@ struct RelayMetrics: Sendable {
     let streamFull: Counter
     let losses: Counter
     let redriven: Counter
+    let unread: Counter
 
     init(_ registry: MetricsRegistry) {
         entries = registry.gauge("wallet_outbox_entries", "Outbox rows that wait to be published.")
@@ -52,6 +53,9 @@ struct RelayMetrics: Sendable {
             "wallet_outbox_failures_total", "Outbox rows that could not be published and are tried again.")
         streamFull = registry.counter("wallet_outbox_stream_full_total", "Messages refused by a full stream.")
         losses = registry.counter("wallet_stream_losses_total", "Times the stream was found to have lost messages.")
+        unread = registry.counter(
+            "wallet_stream_unread_removals_total",
+            "Times the stream was found to have removed messages that were not acknowledged yet.")
         redriven = registry.counter(
             "wallet_outbox_redriven_total", "Published outbox rows sent again after a loss.")
     }

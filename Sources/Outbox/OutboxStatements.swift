@@ -4,7 +4,8 @@ enum OutboxStatements {
         // The lease and the claim in one statement: several relays never hold the same row, and a dead one's rows
         // come free by themselves.
         "claim_outbox": """
-        UPDATE ledger.outbox o SET next_attempt_at = now() + $1::int8 * interval '1 microsecond', attempts = attempts + 1
+        UPDATE ledger.outbox o
+        SET next_attempt_at = now() + $1::int8 * interval '1 microsecond', attempts = attempts + 1
         FROM (
             SELECT id FROM ledger.outbox WHERE published_at IS NULL AND next_attempt_at <= now()
             ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -31,6 +32,7 @@ enum OutboxStatements {
         SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::int8
         FROM ledger.outbox WHERE published_at IS NULL
         """,
+        "lock_stream_setup": "SELECT pg_advisory_xact_lock(hashtextextended('wallet stream setup', 0))",
         "known_stream": "SELECT created, last_sequence FROM ledger.outbox_streams WHERE stream = $1",
         "record_sequence": """
         UPDATE ledger.outbox_streams SET last_sequence = $3, observed_at = now()

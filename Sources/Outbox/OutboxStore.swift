@@ -114,6 +114,16 @@ struct OutboxStore: Sendable {
         }
     }
 
+    /// Runs `body` while no other relay runs its own. For work that does not take long.
+    func exclusively<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await pool.withConnection { connection in
+            try connection.transaction { connection in
+                _ = try connection.query("lock_stream_setup")
+                return try body()
+            }
+        }
+    }
+
     /// What is remembered of a stream; nil before the first look.
     func knownStream(_ name: String) async throws -> (created: String, lastSequence: Int64)? {
         try await pool.withConnection { connection in

@@ -28,6 +28,8 @@ final class StreamWatch: Sendable {
         var isPublishing = false
         var isLookWanted = false
         var isNudged = false
+        /// The first sequence of the stream when it was last seen to lack messages that nobody had acknowledged.
+        var goneBefore = (created: "", sequence: UInt64(0))
     }
 
     private let configuration: OutboxRelayConfiguration
@@ -122,20 +124,55 @@ final class StreamWatch: Sendable {
         if stopping.isStopped { return }
         // Read before the stream is asked: a sequence that another relay records meanwhile must not look like a loss.
         let known = try await store.knownStream(configuration.stream.name)
-        let configuration = configuration
-        let info = try await admin.detached { admin in
-            let info = try admin.ensureStream(configuration.stream)
-            _ = try admin.ensureConsumer(configuration.consumer, on: configuration.stream.name)
-            return info
-        }
+        let (info, consumer) = try await ensure()
         let last = Int64(clamping: info.lastSequence)
         if known?.created != info.created || known.map({ last < $0.lastSequence }) ?? true {
             try await remember(info, last, insteadOf: known)
+        } else {
+            compare(info, consumer)
         }
         // What was seen over a connection that is gone by now says nothing about the stream behind the next one.
         state.withLock { state in
             if state.epoch == epoch { state.created = info.created }
         }
+    }
+
+    /// The stream and its consumer, made or brought to their settings. They are made by one relay at a time: a server
+    /// asked twice at once for the same consumer (2.9.10) makes one that never delivers anything.
+    private func ensure() async throws -> (StreamInfo, ConsumerInfo) {
+        let configuration = configuration
+        let admin = admin
+        let ensure: @Sendable () throws -> (StreamInfo, ConsumerInfo) = {
+            let stream = try admin.ensureStream(configuration.stream)
+            return (stream, try admin.ensureConsumer(configuration.consumer, on: configuration.stream.name))
+        }
+        let exists = try await admin.detached { admin in
+            let (stream, consumer) = (configuration.stream.name, configuration.consumer.name)
+            return try admin.consumerInfo(stream: stream, consumer: consumer) != nil
+        }
+        return try await exists ? admin.detached { _ in try ensure() } : store.exclusively(ensure)
+    }
+
+    /// Looks for messages that the stream gave up before the projections acknowledged them: an age limit that is too
+    /// short, or a server's fault (2.9.10 removes the oldest message when a stream becomes exactly full).
+    private func compare(_ stream: StreamInfo, _ consumer: ConsumerInfo) {
+        guard stream.lastSequence > consumer.ackFloorSequence,
+            stream.firstSequence > consumer.ackFloorSequence + 1
+        else { return }
+        let isNew = state.withLock { state in
+            let isNew = state.goneBefore.created != stream.created || state.goneBefore.sequence < stream.firstSequence
+            state.goneBefore = (stream.created, stream.firstSequence)
+            return isNew
+        }
+        guard isNew else { return }
+        metrics.unread.increment()
+        logger.error(
+            "the stream removed messages that were not acknowledged yet: the projections are compared with the ledger",
+            [
+                "stream": .string(stream.name), "first_sequence": .int(Int(clamping: stream.firstSequence)),
+                "acknowledged": .int(Int(clamping: consumer.ackFloorSequence)),
+            ])
+        onLoss()
     }
 
     /// Takes note of a stream that is new here or has lost messages; what it may have lost is sent again first.

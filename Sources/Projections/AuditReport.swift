@@ -12,7 +12,7 @@ public enum DriftKind: String, CaseIterable, Sendable {
     case projectionAhead = "projection_ahead"
     /// The projection says something else than the journal about the same version.
     case projectionDiffers = "projection_differs"
-    /// The projection lacks what has been in the journal for a while. Found by complete audits only: the auditor heals it.
+    /// The projection lacks what has been in the journal for a while. Only complete audits tell it: the auditor heals.
     case projectionBehind = "projection_behind"
     /// The projection has a wallet or transfer that the ledger does not know.
     case projectionUnknown = "projection_unknown"

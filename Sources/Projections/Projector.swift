@@ -81,7 +81,7 @@ public final class Projector: Service {
         while !stopping.isStopped {
             guard connection.waitUntilConnected(for: .milliseconds(200)) else { continue }
             do throws(MessagingError) {
-                try ensureConsumer()
+                guard try waitForConsumer() else { continue }
                 backoff.reset()
                 try read(into: store)
             } catch {
@@ -92,17 +92,33 @@ public final class Projector: Service {
         }
     }
 
-    private func ensureConsumer() throws(MessagingError) {
+    /// Waits until the consumer exists; false when the projector is told to stop before. The relays make it, one at a
+    /// time; only when they do not, the projector makes it.
+    private func waitForConsumer() throws(MessagingError) -> Bool {
         let admin = JetStreamAdmin(connection: connection, logger: logger)
-        _ = try admin.ensureStream(configuration.stream)
-        _ = try admin.ensureConsumer(configuration.consumer, on: configuration.stream.name)
+        let began = Clock.system.monotonicNanoseconds()
+        let patience = UInt64(clamping: configuration.consumerPatience.wholeNanoseconds)
+        // Several projectors that wait do not run out of patience together.
+        let limit = patience + UInt64.random(in: 0...patience / 2)
+        while !stopping.isStopped {
+            let info = try admin.consumerInfo(
+                stream: configuration.stream.name, consumer: configuration.consumer.name)
+            if info != nil { return true }
+            if Clock.system.monotonicNanoseconds() - began >= limit {
+                _ = try admin.ensureStream(configuration.stream)
+                _ = try admin.ensureConsumer(configuration.consumer, on: configuration.stream.name)
+                return true
+            }
+            stopping.wait(for: .milliseconds(100))
+        }
+        return false
     }
 
     private func report(_ error: MessagingError) {
         switch error {
         case .consumerMissing, .streamRecreated:
             metrics.consumersMade.increment()
-            logger.warning("the consumer is gone, reading from a new one", ["error": .describing(error)])
+            logger.warning("the consumer is gone, waiting for a new one", ["error": .describing(error)])
         default:
             let level: Logger.Level = error.isTransient ? .warning : .error
             logger.log(level, "events cannot be read, trying on", ["error": .describing(error)])

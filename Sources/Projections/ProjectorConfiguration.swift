@@ -17,6 +17,8 @@ public struct ProjectorConfiguration: Sendable {
     public var lagInterval: Duration = .seconds(1)
     /// Projections further behind than this are not ready to be read.
     public var lagLimit: Duration = .seconds(30)
+    /// How long the relays have to make a consumer that is missing before the projector makes it itself.
+    public var consumerPatience: Duration = .seconds(10)
     /// How long a pull request waits at the server.
     public var pullExpires: Duration = .seconds(5)
     /// How often the server shows that a pull request is alive; less than half of `pullExpires`.
@@ -55,7 +57,7 @@ struct ProjectorMetrics: Sendable {
         reconnects = registry.counter(
             "wallet_projector_reconnects_total", "Connections of the projector to its database made anew.")
         consumersMade = registry.counter(
-            "wallet_projector_consumer_losses_total", "Times the consumer or its stream was gone and made again.")
+            "wallet_projector_consumer_losses_total", "Times the consumer or its stream was found to be gone.")
         postponed = registry.counter(
             "wallet_projector_postponed_total", "Messages given back to the stream, to come again.")
     }

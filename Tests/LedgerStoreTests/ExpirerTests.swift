@@ -19,8 +19,10 @@ import Testing
             let configuration = try database.configuration()
             let pool = PostgresPool(
                 name: "expiry", configuration: configuration, size: 2, statements: Expirer.statements)
+            var bounds = LedgerWriterConfiguration()
+            bounds.clockSkewMax = .seconds(3600)
             let writer = LedgerWriter(
-                configuration: .init(), database: configuration, assets: AssetTable(), clock: clock, logger: .silent,
+                configuration: bounds, database: configuration, assets: AssetTable(), clock: clock, logger: .silent,
                 metrics: metrics)
             let expirer = Expirer(
                 pool: pool, writer: writer, poll: .milliseconds(20), concurrency: 16, clock: clock, logger: .silent,
@@ -50,7 +52,7 @@ import Testing
     }
 
     @Test func twoWorkersReleaseEachTransferOnce() async throws {
-        let fixture = try LedgerFixture()
+        let fixture = try await runOnOwnThread("fixture") { try LedgerFixture() }
         var wallets: [WalletID] = []
         for _ in 0..<10 {
             let wallet = try await fixture.open(100_000).id
@@ -90,7 +92,7 @@ import Testing
     }
 
     @Test func aResolvedTransferIsNotExpiredAndAStaleRowIsRemoved() async throws {
-        let fixture = try LedgerFixture()
+        let fixture = try await runOnOwnThread("fixture") { try LedgerFixture() }
         let wallet = try await fixture.open(1000).id
         let transfer = fixture.newTransferID()
         _ = try await fixture.submit(.transfer(wallet, .credit, 100, id: transfer, expiry: .after(seconds: 60)))

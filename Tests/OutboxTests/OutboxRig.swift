@@ -60,8 +60,11 @@ final class OutboxRig: Sendable {
             await service.stop()
             try? await task.value
         }
-        broker.remove()
-        database.drop()
+        // Dropping a database takes its time, and the pool of threads is shared with all tests.
+        _ = try? await blocking {
+            self.broker.remove()
+            self.database.drop()
+        }
     }
 
     private func start(_ service: any Service) {

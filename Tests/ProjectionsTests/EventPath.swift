@@ -80,9 +80,12 @@ final class EventPath: Sendable {
             await service.stop()
             try? await task.value
         }
-        brokers.withLock { $0 }?.remove()
-        database.drop()
-        if projectionDatabase !== database { projectionDatabase.drop() }
+        // Dropping a database takes its time, and the pool of threads is shared with all tests.
+        _ = try? await blocking {
+            self.brokers.withLock { $0 }?.remove()
+            self.database.drop()
+            if self.projectionDatabase !== self.database { self.projectionDatabase.drop() }
+        }
     }
 
     @discardableResult
@@ -148,10 +151,13 @@ final class EventPath: Sendable {
                 metrics: metrics, onLoss: { losses.add() }))
     }
 
-    func startProjector(eventsPerTransaction: Int = 500) async throws -> Projector {
+    func startProjector(
+        eventsPerTransaction: Int = 500, consumerPatience: Duration = .seconds(60)
+    ) async throws -> Projector {
         var configuration = ProjectorConfiguration(
             stream: streamConfiguration(), consumer: Self.consumerConfiguration)
         configuration.eventsPerTransaction = eventsPerTransaction
+        configuration.consumerPatience = consumerPatience
         configuration.lagInterval = .milliseconds(100)
         configuration.pullExpires = .milliseconds(1500)
         configuration.pullHeartbeat = .milliseconds(500)
@@ -184,7 +190,9 @@ final class EventPath: Sendable {
                 return last.isClean && last.wallets > 0
             }
         } catch {
-            throw Disagreement(description: "\(error): \(last.drifts.prefix(5)) of \(last.driftCount)")
+            let waiting = try number("SELECT count(*) FROM ledger.outbox WHERE published_at IS NULL")
+            throw Disagreement(
+                description: "\(error), \(waiting) outbox rows wait: \(last.drifts.prefix(5)) of \(last.driftCount)")
         }
     }
 

@@ -34,7 +34,9 @@ import Testing
         let stream = path.streamConfiguration()
         let logger = path.logger
         try await blocking {
-            _ = try JetStreamAdmin(connection: connection, logger: logger).ensureStream(stream)
+            let admin = JetStreamAdmin(connection: connection, logger: logger)
+            _ = try admin.ensureStream(stream)
+            _ = try admin.ensureConsumer(EventPath.consumerConfiguration, on: stream.name)
         }
         let publisher = try BatchPublisher(
             connection: connection, expectedStream: EventPath.stream, logger: logger, metrics: path.metrics)
@@ -95,7 +97,8 @@ import Testing
             #expect(
                 try path.projectedNumber(
                     """
-                    SELECT count(*) FROM projection.dead_letters WHERE stream = 'WALLET_EVENTS' AND subject = 'wallet.events.0'
+                    SELECT count(*) FROM projection.dead_letters
+                    WHERE stream = 'WALLET_EVENTS' AND subject = 'wallet.events.0'
                         AND (stream_sequence, event_index) IN ((1, 0), (2, 0), (2, 2)) AND length(payload) > 0
                     """) == 3)
             #expect(
@@ -126,6 +129,7 @@ import Testing
 
     @Test func aBusyDatabaseIsWaitedFor() async throws {
         try await EventPath.run { path in
+            try await Self.publish([], on: path)
             let projector = try await path.startProjector()
             try await eventually("it is connected") { projector.lagReason == nil }
             let blocker = try path.projectionDatabase.connect()
@@ -143,6 +147,7 @@ import Testing
 
     @Test func whatAStoppedProjectorHeldComesToTheNextAtOnce() async throws {
         try await EventPath.run { path in
+            try await Self.publish([], on: path)
             let first = try await path.startProjector(eventsPerTransaction: 5)
             try await eventually("it is connected") { first.lagReason == nil }
             let blocker = try path.projectionDatabase.connect()
@@ -157,6 +162,15 @@ import Testing
             let second = try await path.startProjector(eventsPerTransaction: 5)
             try await Self.expect(50, "SELECT count(*) FROM projection.wallets", on: path)
             try await Self.expectNoLag(second)
+        }
+    }
+
+    @Test func aMissingConsumerIsMadeWhenNobodyElseDoes() async throws {
+        try await EventPath.run { path in
+            let projector = try await path.startProjector(consumerPatience: .milliseconds(50))
+            try await eventually("it is there") { projector.lagReason == nil }
+            try await Self.publish([Self.message([Self.event(Self.id(1), 1)])], on: path)
+            try await Self.expect(1, "SELECT count(*) FROM projection.wallets", on: path)
         }
     }
 }
