@@ -24,6 +24,22 @@ extension PostgresServer {
         defer { connection.close() }
         try connection.execute(statements)
     }
+
+    /// Runs a body while a transaction holds what a statement locked. Blocks.
+    ///
+    /// - Parameters:
+    ///   - statement: what locks.
+    ///   - database: the database's name.
+    ///   - body: runs with the lock held.
+    @available(*, noasync)
+    public func holding(_ statement: String, database: String = "postgres", _ body: () -> Void) throws {
+        let connection = try connect(database: database)
+        defer { connection.close() }
+        try connection.execute("BEGIN")
+        _ = try connection.query(statement)
+        body()
+        try connection.execute("COMMIT")
+    }
 }
 
 extension PostgresConnection {

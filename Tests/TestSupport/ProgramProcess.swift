@@ -142,7 +142,8 @@ public final class TemporaryFolder: Sendable {
             exit 0
             """
         var ends: [Int32] = [0, 0]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw FixtureError("no pipe") }
+        guard pipe(&ends) == 0 else { throw FixtureError("no pipe") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         defer { close(ends[0]) }
         let pid = try ChildProcess.spawn(["sh", "-c", script, "watch", path], input: ends[0], log: "/dev/null")
         watcher.withLock { $0 = Watcher(pid: pid, pipe: ends[1]) }
