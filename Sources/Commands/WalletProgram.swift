@@ -15,7 +15,8 @@ public enum WalletProgram {
 
     static let commands: [Subcommand] = [
         APICommand.subcommand, MigrateCommand.subcommand,
-        ConfigCommand.subcommand, VersionCommand.subcommand,
+        WorkerCommand.subcommand, AuditCommand.subcommand, RebuildCommand.subcommand, ConfigCommand.subcommand,
+        VersionCommand.subcommand,
     ]
 
     /// Runs the subcommand that the process's arguments ask for, and leaves the process.

@@ -137,7 +137,7 @@ public final class PullConsumer: @unchecked Sendable {
     /// after the ack wait. From the reading thread, or when that has ended.
     public func close() {
         interrupted.stop()
-        if let inbox, route.isOpen { giveBack(inbox) }
+        if let inbox { giveBack(inbox) }
         inbox = nil
         request.end()
     }
@@ -150,7 +150,7 @@ public final class PullConsumer: @unchecked Sendable {
                 natsMsg_Destroy(raw)
                 continue
             }
-            message.nak(delay: .zero)
+            guard message.nak(delay: .zero) else { return }
         }
     }
 

@@ -100,7 +100,7 @@ public final class Projector: Service {
 
     private func report(_ error: MessagingError) {
         switch error {
-        case .consumerMissing, .consumerRecreated, .streamRecreated:
+        case .consumerMissing, .streamRecreated:
             metrics.consumersMade.increment()
             logger.warning("the consumer is gone, reading from a new one", ["error": .describing(error)])
         default:

@@ -1,0 +1,35 @@
+import Ledger
+import Projections
+import Runtime
+
+/// `wallet rebuild`: builds the projections of one wallet or of all from the journal, while traffic runs.
+enum RebuildCommand {
+    static let subcommand = Subcommand(
+        specification: CommandSpecification(
+            name: "rebuild", summary: "Rebuild projections from the journal.",
+            discussion:
+                "Each wallet is replaced in one transaction: readers see the old or the new state, never a mix.",
+            options: [.configurationFile, .flag("all", "Rebuild all wallets.")],
+            positionals: [("WALLET", "A wallet's id.")]),
+        run: run)
+
+    private static func run(_ arguments: ParsedArguments) async throws -> Int32 {
+        let text = arguments.positionals.first
+        guard (text != nil) != arguments.flag("all") else { throw UsageError("name one wallet, or write --all") }
+        let context = try ProcessContext("rebuild", Settings.operations, arguments)
+        let rebuilder = Rebuilder(ledger: context.ledger, projection: context.projection, assets: context.assets)
+        let report: Rebuilder.Report
+        if let text {
+            guard let done = try await rebuilder.rebuild(try WalletID(argument: text)) else {
+                Terminal.complain("wallet: there is no wallet \(text)")
+                return 1
+            }
+            report = done
+        } else {
+            report = try await rebuilder.rebuildAll { _ in true }
+        }
+        for discrepancy in report.discrepancies { Terminal.write("\(discrepancy)\n") }
+        Terminal.write("\(report.wallets) wallets rebuilt from \(report.entries) entries\n")
+        return report.discrepancies.isEmpty ? 0 : 1
+    }
+}
