@@ -102,7 +102,9 @@ final class HTTPConnection {
         let socket = try open()
         var sent = 0
         while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+            let count = bytes[sent...].withUnsafeBytes {
+                Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+            }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
                 close()

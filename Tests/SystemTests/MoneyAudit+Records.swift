@@ -62,7 +62,8 @@ extension MoneyAudit {
             pendingDebit: Euros.cents(wallet["pending_debit"]?.string) ?? .min,
             pendingCredit: Euros.cents(wallet["pending_credit"]?.string) ?? .min)
         let booked = Sums(
-            version: row.version, balance: row.balance, pendingDebit: row.pendingDebit, pendingCredit: row.pendingCredit)
+            version: row.version, balance: row.balance, pendingDebit: row.pendingDebit, pendingCredit: row.pendingCredit
+        )
         let id = kind == 1 ? row.wallet : row.transfer
         if told != booked || json["id"]?.string != id { find("told \(record.answer.summary), booked \(row)") }
     }

@@ -49,8 +49,8 @@ struct MoneyAudit {
     private mutating func readJournal() async throws {
         let texts = try await stack.rows(
             """
-            SELECT wallet_id::text, version::text, kind::text, coalesce(direction, 0)::text, amount::text, balance::text,
-                pending_debit::text, pending_credit::text, transfer_id::text, reference_id
+            SELECT wallet_id::text, version::text, kind::text, coalesce(direction, 0)::text, amount::text,
+                balance::text, pending_debit::text, pending_credit::text, transfer_id::text, reference_id
             FROM ledger.journal ORDER BY wallet_id, version
             """)
         rows = texts.map { text in

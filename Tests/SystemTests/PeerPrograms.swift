@@ -10,7 +10,8 @@ enum PeerPrograms {
         let task = environment.valueOrSet {
             Task {
                 let folder = try TemporaryFolder()
-                let script = try ProgramProcess(["\(WalletProgram.root)/scripts/python-env", "python"], in: folder, name: "env")
+                let script = try ProgramProcess(
+                    ["\(WalletProgram.root)/scripts/python-env", "python"], in: folder, name: "env")
                 let end = try await script.waitForEnd(within: .seconds(240))
                 guard end == .exit(0) else {
                     throw FixtureError("scripts/python-env python ended with \(end): \(script.outputTail)")

@@ -8,7 +8,12 @@ extension SystemTests {
     @Suite struct ProcessTests {
         /// What is in flight at SIGTERM is answered; then the process ends with 0.
         @Test(.timeLimit(.minutes(3))) func apiAnswersWhatIsInFlightAndEndsWithZero() async throws {
-            try await withStack(workers: 0) { stack in
+            // The writes are to wait for a lock for as long as this machine needs, and not to give up.
+            let settings = [
+                "WALLET_LOCK_TIMEOUT_MS": "20000", "WALLET_STATEMENT_TIMEOUT_MS": "25000",
+                "WALLET_REQUEST_TIMEOUT_MS": "30000",
+            ]
+            try await withStack(workers: 0, settings: settings) { stack in
                 let api = stack.apis[0]
                 let wallet = try await FaultTests.makeWallets(1, stack)[0]
                 let holder = try await RowLock(wallet, stack)
@@ -204,7 +209,8 @@ final class RowLock: @unchecked Sendable {
         let (postgres, gate) = (stack.postgres, gate)
         let isLocked = Slot<Bool>()
         let thread = Thread {
-            let locked: Void? = try? postgres.holding("SELECT 1 FROM ledger.wallets WHERE id = '\(wallet)' FOR UPDATE") {
+            let locked: Void? = try? postgres.holding("SELECT 1 FROM ledger.wallets WHERE id = '\(wallet)' FOR UPDATE")
+            {
                 isLocked.value = true
                 gate.wait()
             }
