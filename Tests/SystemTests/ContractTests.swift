@@ -11,7 +11,7 @@ extension SystemTests {
         @Test(.timeLimit(.minutes(6)), arguments: [false, true])
         func answersAreWhatTheOpenAPIDocumentAnnounces(aimed: Bool) async throws {
             let stack = try await WalletStack.shared()
-            let seed = SeededRandom().seed % (1 << 31)
+            let seed = TestRandom().seed % (1 << 31)
             let document = "\(WalletProgram.root)/specification/openapi.yaml"
             try #require(FileManager.default.fileExists(atPath: document), "there is no \(document)")
             var configuration = Self.configuration

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import TestSupport
 import Testing
 
@@ -8,7 +9,7 @@ extension SystemTests {
         private static let clients = 8
 
         @Test(.timeLimit(.minutes(6))) func booksBalanceAfterEveryFault() async throws {
-            let seed = SeededRandom().seed
+            let seed = TestRandom().seed
             try await withStack(apis: 2, workers: 2) { stack in
                 let wallets = try await Self.makeWallets(10, stack)
                 let world = MoneyWorld(wallets: wallets, ports: stack.apis.map(\.port), clients: Self.clients)

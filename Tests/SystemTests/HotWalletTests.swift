@@ -94,7 +94,7 @@ extension SystemTests {
 
         /// Random operations of all kinds on one wallet through both processes; then the books.
         @Test(.timeLimit(.minutes(3))) func randomOperationsOnOneWalletKeepTheBooks() async throws {
-            let seed = SeededRandom().seed
+            let seed = TestRandom().seed
             try await withStack(apis: 2, workers: 1) { stack in
                 let wallets = try await FaultTests.makeWallets(2, stack)
                 let world = MoneyWorld(wallets: wallets, ports: stack.apis.map(\.port), clients: Self.clients)

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Synchronization
 import TestSupport
 
@@ -45,7 +46,7 @@ final class MoneyWorld: Sendable {
     func add(_ transfer: OpenTransfer) { state.withLock { $0.open.append(transfer) } }
     func remove(_ id: String) { state.withLock { $0.open.removeAll { $0.id == id } } }
     /// One that may be resolved by others at the same moment.
-    func pickOpen(_ random: inout SeededRandom) -> OpenTransfer? {
+    func pickOpen(_ random: inout TestRandom) -> OpenTransfer? {
         state.withLock { state in
             state.open.isEmpty ? nil : state.open[random.below(state.open.count)]
         }
@@ -56,7 +57,7 @@ final class MoneyWorld: Sendable {
 final class MoneyClient {
     private let number: Int
     private let world: MoneyWorld
-    private var random: SeededRandom
+    private var random: TestRandom
     private var connections: [HTTPConnection]
     private var keys = 0
     private var own: [MoneyRecord] = []
@@ -64,7 +65,7 @@ final class MoneyClient {
     init(_ number: Int, seed: UInt64, in world: MoneyWorld) {
         self.number = number
         self.world = world
-        random = SeededRandom(seed: seed &+ UInt64(number) &* 0x9E37_79B9)
+        random = TestRandom(seed: seed &+ UInt64(number) &* 0x9E37_79B9)
         connections = world.ports.map { HTTPConnection(port: $0) }
     }
 
@@ -151,7 +152,7 @@ final class MoneyClient {
         while ContinuousClock.now < end {
             let connection = connections[random.below(connections.count)]
             attempts += 1
-            if let answer = attempt(connection, { try $0.exchange(command.request) }) {
+            if let answer = attempt(connection, { (it) throws(HTTPFailure) in try it.exchange(command.request) }) {
                 return MoneyRecord(command: command, answer: answer, attempts: attempts)
             }
             Attempts.pause()
@@ -163,10 +164,10 @@ final class MoneyClient {
     /// Sends a command over all connections at the same moment: one effect, and one answer.
     private func performTwice(_ command: MoneyCommand) -> MoneyRecord? {
         var waiting: [HTTPConnection] = []
-        for connection in connections where attempt(connection, { try $0.send(command.request) }) != nil {
+        for connection in connections where attempt(connection, { (it) throws(HTTPFailure) in try it.send(command.request) }) != nil {
             waiting.append(connection)
         }
-        let answers = waiting.compactMap { connection in attempt(connection) { try $0.receive() } }
+        let answers = waiting.compactMap { connection in attempt(connection) { (it) throws(HTTPFailure) in try it.receive() } }
         guard let record = perform(command) else { return nil }
         for answer in answers where command.key != nil || answer.status < 300 && record.isSuccess {
             check(answer, against: record, "at the same moment")
@@ -220,7 +221,7 @@ final class MoneyClient {
 
 extension UUID {
     /// A random UUID out of a seeded sequence.
-    static func seeded(_ random: inout SeededRandom) -> UUID {
+    static func seeded(_ random: inout TestRandom) -> UUID {
         var bytes = (random.next(), random.next())
         return withUnsafeBytes(of: &bytes) { raw in
             var uuid = raw.loadUnaligned(as: uuid_t.self)
