@@ -58,15 +58,22 @@ final class WalletNode: Sendable {
 
     /// Waits until it says that it can work.
     func untilReady(within limit: Duration = .seconds(60)) async throws {
-        try await eventually(within: limit, "\(name) ready") {
-            if let end = process.value?.end { throw FixtureError("\(name) ended with \(end): \(outputTail)") }
-            return await isReady
+        do {
+            try await eventually(within: limit, "\(name) ready") {
+                if let end = process.value?.end { throw FixtureError("\(name) ended with \(end)") }
+                return await isReady
+            }
+        } catch {
+            let said = await answer(.get("/v1/ready"), from: readyPort)?.summary ?? "no answer"
+            throw FixtureError("\(error): \(said)\n\(outputTail)")
         }
     }
 
+    private var readyPort: UInt16 { role == "api" ? port : operatorPort }
+
     /// Whether it says that it can work.
     var isReady: Bool {
-        get async { await answer(.get("/v1/ready"), from: role == "api" ? port : operatorPort)?.status == 200 }
+        get async { await answer(.get("/v1/ready"), from: readyPort)?.status == 200 }
     }
 
     /// One request over a connection of its own; nil when there is no answer.
