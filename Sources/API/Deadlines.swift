@@ -6,47 +6,43 @@ import Synchronization
 /// One task looks through the waiting calls ten times a second while there are any, which costs far less than a timer
 /// for each of them.
 final class Deadlines: Sendable {
+    /// What the work comes to.
+    typealias Outcome = Result<Answer, Problem>
+
     /// Gives its caller one answer: the work's, or nil when the time was over first.
-    private final class Race<Value: Sendable>: Sendable {
-        private enum State: Sendable {
-            case running
-            case waiting(CheckedContinuation<Value?, Never>)
-            case finished(Value?)
+    private final class Race: Sendable {
+        private struct State: Sendable {
+            var isFinished = false
+            var outcome: Outcome?
+            var waiting: CheckedContinuation<Void, Never>?
         }
 
-        private let state = Mutex(State.running)
+        private let state = Mutex(State())
 
-        func finish(_ value: Value?) {
-            let waiting = state.withLock { state -> CheckedContinuation<Value?, Never>? in
-                switch state {
-                case .finished: return nil
-                case .running:
-                    state = .finished(value)
-                    return nil
-                case .waiting(let continuation):
-                    state = .finished(value)
-                    return continuation
-                }
+        func finish(_ outcome: Outcome?) {
+            let waiting = state.withLock { state -> CheckedContinuation<Void, Never>? in
+                guard !state.isFinished else { return nil }
+                state.isFinished = true
+                state.outcome = outcome
+                defer { state.waiting = nil }
+                return state.waiting
             }
-            waiting?.resume(returning: value)
+            waiting?.resume()
         }
 
-        /// The answer when there is one already; otherwise the caller has to wait.
-        var early: Value?? {
-            state.withLock { state in
-                if case .finished(let value) = state { return .some(value) }
-                return nil
-            }
-        }
+        var isFinished: Bool { state.withLock { $0.isFinished } }
 
-        func wait() async -> Value? {
+        /// The outcome; nil when the time was over.
+        var outcome: Outcome? { state.withLock { $0.outcome } }
+
+        /// Suspends until somebody has called `finish`.
+        func wait() async {
             await withCheckedContinuation { continuation in
-                let finished = state.withLock { state -> Value?? in
-                    if case .finished(let value) = state { return .some(value) }
-                    state = .waiting(continuation)
-                    return nil
+                let isFinished = state.withLock { state in
+                    if !state.isFinished { state.waiting = continuation }
+                    return state.isFinished
                 }
-                if let finished { continuation.resume(returning: finished) }
+                if isFinished { continuation.resume() }
             }
         }
     }
@@ -76,15 +72,16 @@ final class Deadlines: Sendable {
 
     /// Runs `work` and returns its result, or nil when the time is over; the work then goes on unheard.
     /// The work starts at once on the caller's executor and stays there.
-    func bounded<Value: Sendable>(_ work: @escaping @Sendable () async -> Value) async -> Value? {
-        let race = Race<Value>()
+    func bounded(_ work: @escaping @Sendable () async -> Outcome) async -> Outcome? {
+        let race = Race()
         let executor = withUnsafeCurrentTask { $0?.unownedTaskExecutor }?.asTaskExecutor()
         Task.immediate(executorPreference: executor) { race.finish(await work()) }
-        if let early = race.early { return early }
-        let id = register { race.finish(nil) }
-        let value = await race.wait()
-        state.withLock { state in _ = state.waiters.removeValue(forKey: id) }
-        return value
+        if !race.isFinished {
+            let id = register { race.finish(nil) }
+            await race.wait()
+            state.withLock { state in _ = state.waiters.removeValue(forKey: id) }
+        }
+        return race.outcome
     }
 
     private func register(_ giveUp: @escaping @Sendable () -> Void) -> UInt64 {

@@ -28,7 +28,7 @@ struct FreshReader: Sendable {
     private static let longestPause = Duration.milliseconds(100)
 
     /// The wallet. Throws 404 when there is none.
-    func wallet(_ id: WalletID, _ freshness: Freshness) async throws(Problem) -> Reading<Wallet> {
+    func wallet(_ id: WalletID, _ freshness: Freshness) async throws -> Reading<Wallet> {
         if let version = freshness.minVersion, !freshness.isStrong {
             if let wallet = try await projection(of: id, reaching: version) {
                 return Reading(value: wallet, source: .projection)
@@ -42,9 +42,11 @@ struct FreshReader: Sendable {
     /// The transfer. Throws 404 when there is no such wallet or transfer.
     func transfer(
         _ id: TransferID, in wallet: WalletID, _ freshness: Freshness
-    ) async throws(Problem) -> Reading<Receipt> {
-        if try await mayProject(wallet, freshness), let receipt = try await service.projection.transfer(id, wallet) {
-            return Reading(value: receipt, source: .projection)
+    ) async throws -> Reading<Receipt> {
+        if try await mayProject(wallet, freshness) {
+            if let receipt = try await service.projection.transfer(id, wallet) {
+                return Reading(value: receipt, source: .projection)
+            }
         }
         if let receipt = try await service.ledger.transfer(id, wallet) {
             return Reading(value: receipt, source: .ledger)
@@ -56,7 +58,7 @@ struct FreshReader: Sendable {
     /// The transfers of a page, newest first. Throws 404 when there is no such wallet.
     func transfers(
         in wallet: WalletID, _ query: TransferQuery, _ freshness: Freshness
-    ) async throws(Problem) -> Reading<[Receipt]> {
+    ) async throws -> Reading<[Receipt]> {
         if try await mayProject(wallet, freshness) {
             let receipts = try await service.projection.transfers(wallet, query)
             if !receipts.isEmpty { return Reading(value: receipts, source: .projection) }
@@ -67,20 +69,20 @@ struct FreshReader: Sendable {
         return Reading(value: receipts, source: .ledger)
     }
 
-    private func ledgerWallet(_ id: WalletID) async throws(Problem) -> Wallet {
+    private func ledgerWallet(_ id: WalletID) async throws -> Wallet {
         if let wallet = try await service.ledger.wallet(id) { return wallet }
         throw Problem(.walletNotFound, "There is no wallet with this id.")
     }
 
     /// Whether the projection is fresh enough to be asked.
-    private func mayProject(_ wallet: WalletID, _ freshness: Freshness) async throws(Problem) -> Bool {
+    private func mayProject(_ wallet: WalletID, _ freshness: Freshness) async throws -> Bool {
         if freshness.isStrong { return false }
         guard let version = freshness.minVersion else { return true }
         return try await projection(of: wallet, reaching: version) != nil
     }
 
     /// The wallet's projection once it has reached `version`; nil when it did not in time.
-    private func projection(of id: WalletID, reaching version: Int64) async throws(Problem) -> Wallet? {
+    private func projection(of id: WalletID, reaching version: Int64) async throws -> Wallet? {
         let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, patience.wholeNanoseconds))
         var pause = FreshReader.shortestPause
         while true {

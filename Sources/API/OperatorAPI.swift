@@ -28,9 +28,10 @@ public final class OperatorAPI: Sendable {
     public func respond(to request: Request) async -> Response {
         let trace = Trace(RequestHeaders(request.headers), newID: ids.next)
         let answer: Answer
-        do throws(Problem) {
+        do {
             answer = try await self.answer(to: request)
         } catch {
+            let error = Problem(catching: error)
             answer = Answer(error, correlationID: trace.correlationID)
             if answer.status >= 500 {
                 logger.warning(
@@ -41,7 +42,7 @@ public final class OperatorAPI: Sendable {
         return answer.response(trace)
     }
 
-    private func answer(to request: Request) async throws(Problem) -> Answer {
+    private func answer(to request: Request) async throws -> Answer {
         let path = request.path
         guard ["/metrics", "/v1/health", "/v1/ready"].contains(path) else {
             throw Problem(.routeNotFound, "There is no such route.")
@@ -60,7 +61,7 @@ public final class OperatorAPI: Sendable {
         default:
             let readiness = self.readiness
             let result = await deadlines.bounded { () async -> Result<Answer, Problem> in
-                do throws(Problem) { return .success(try await readiness.answer()) } catch { return .failure(error) }
+                do { return .success(try await readiness.answer()) } catch { return .failure(Problem(catching: error)) }
             }
             guard let result else { throw Problem(timeUpFor: .ready) }
             return try result.get()

@@ -129,6 +129,9 @@ struct FieldError: Hashable, Sendable {
 }
 
 /// A refusal on its way to the client: becomes `application/problem+json` (RFC 9457).
+///
+/// Asynchronous functions throw it untyped: Swift 6.3 makes code that crashes of asynchronous functions whose typed
+/// error is as large as this one.
 struct Problem: Error, Sendable {
     /// Members beyond the standard ones.
     enum Extension: Sendable {
@@ -171,6 +174,16 @@ struct Problem: Error, Sendable {
 }
 
 extension Problem {
+    /// Any error: a problem as it is, everything else as a fault of the service.
+    init(catching error: any Error) {
+        if let problem = error as? Problem {
+            self = problem
+        } else {
+            self.init(.internalError, "The request could not be answered.")
+            cause = "\(error)"
+        }
+    }
+
     /// The body.
     func body(correlationID: String) -> [UInt8] {
         var writer = JSONWriter(capacity: 512)

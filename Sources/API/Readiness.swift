@@ -17,7 +17,7 @@ struct Readiness: Sendable {
     let checks: [ReadinessCheck]
 
     /// 200, or 503 naming what is missing.
-    func answer() async throws(Problem) -> Answer {
+    func answer() async throws -> Answer {
         var missing: [String] = []
         var reasons: [String] = []
         for check in checks {

@@ -14,7 +14,7 @@ struct RequestFrame: Sendable {
     /// Answers a request with what `handle` makes of it.
     func respond(
         to request: Request,
-        with handle: @escaping @Sendable (Destination, RequestHeaders, Trace) async throws(Problem) -> Answer
+        with handle: @escaping @Sendable (Destination, RequestHeaders, Trace) async -> Result<Answer, Problem>
     ) async -> Response {
         let start = clock.monotonicNanoseconds()
         metrics.inFlight.add(1)
@@ -23,14 +23,12 @@ struct RequestFrame: Sendable {
         let trace = Trace(headers, newID: newID)
         var endpoint: Route?
         let answer: Answer
-        do throws(Problem) {
+        do {
             let destination = try Router.destination(method: request.method.name, path: request.path.utf8)
             endpoint = destination.endpoint
-            answer = try await bounded(destination.endpoint) { () async throws(Problem) in
-                try await handle(destination, headers, trace)
-            }
+            answer = try await bounded(destination.endpoint) { await handle(destination, headers, trace) }
         } catch {
-            answer = Answer(error, correlationID: trace.correlationID)
+            answer = Answer(Problem(catching: error), correlationID: trace.correlationID)
         }
         let duration = clock.monotonicNanoseconds() &- start
         metrics.count(endpoint, status: answer.status, problem: answer.problem?.code, nanoseconds: duration)
@@ -52,13 +50,10 @@ struct RequestFrame: Sendable {
     }
 
     private func bounded(
-        _ endpoint: Route, _ work: @escaping @Sendable () async throws(Problem) -> Answer
-    ) async throws(Problem) -> Answer {
+        _ endpoint: Route, _ work: @escaping @Sendable () async -> Result<Answer, Problem>
+    ) async throws -> Answer {
         // Health must answer while everything else hangs; it waits for nothing.
-        if endpoint == .health { return try await work() }
-        let result = await deadlines.bounded { () async -> Result<Answer, Problem> in
-            do throws(Problem) { return .success(try await work()) } catch { return .failure(error) }
-        }
+        let result = endpoint == .health ? await work() : await deadlines.bounded(work)
         guard let result else { throw Problem(timeUpFor: endpoint) }
         return try result.get()
     }

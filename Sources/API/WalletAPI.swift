@@ -54,15 +54,11 @@ public final class WalletAPI: Sendable {
 
     /// Answers one request; never throws and never takes longer than the request timeout.
     public func respond(to request: Request) async -> Response {
-        await frame.respond(to: request) { (destination, headers, trace) async throws(Problem) in
-            switch destination.endpoint {
-            case .openWallet, .debit, .credit, .complete, .revert:
-                try await self.write(destination, request, headers, trace)
-            case .wallet: try await self.wallet(destination, request, headers)
-            case .transfer: try await self.transfer(destination, request, headers)
-            case .transfers: try await self.transfers(destination, request, headers)
-            case .health: Answer.status("alive")
-            case .ready: try await self.readiness.answer()
+        await frame.respond(to: request) { destination, headers, trace in
+            do {
+                return .success(try await self.answer(destination, request, headers, trace))
+            } catch {
+                return .failure(Problem(catching: error))
             }
         }
     }
@@ -73,14 +69,28 @@ public final class WalletAPI: Sendable {
         frame.respond(to: error)
     }
 
+    private func answer(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders, _ trace: Trace
+    ) async throws -> Answer {
+        switch destination.endpoint {
+        case .openWallet, .debit, .credit, .complete, .revert:
+            try await write(destination, request, headers, trace)
+        case .wallet: try await wallet(destination, request, headers)
+        case .transfer: try await transfer(destination, request, headers)
+        case .transfers: try await transfers(destination, request, headers)
+        case .health: Answer.status("alive")
+        case .ready: try await readiness.answer()
+        }
+    }
+
     // MARK: - Writes
 
     private func write(
         _ destination: Destination, _ request: Request, _ headers: RequestHeaders, _ trace: Trace
-    ) async throws(Problem) -> Answer {
+    ) async throws -> Answer {
         _ = try parameters(of: request, allowed: [])
         let operation = try decoder.operation(destination, headers: headers, body: request.body)
-        switch try await service.submit(operation, trace.origin) {
+        switch try await service.submit(operation, trace.origin).get() {
         case .applied(let receipt): return success(receipt, destination.endpoint)
         case .refused(let refusal, _): throw Problem(refusal, of: operation.command)
         case .replayed(let outcome):
@@ -105,7 +115,7 @@ public final class WalletAPI: Sendable {
 
     private func wallet(
         _ destination: Destination, _ request: Request, _ headers: RequestHeaders
-    ) async throws(Problem) -> Answer {
+    ) async throws -> Answer {
         let freshness = try freshness(of: request, headers)
         let reading = try await reader.wallet(destination.walletID, freshness)
         return .wallet(reading.value, status: 200).from(reading.source)
@@ -113,7 +123,7 @@ public final class WalletAPI: Sendable {
 
     private func transfer(
         _ destination: Destination, _ request: Request, _ headers: RequestHeaders
-    ) async throws(Problem) -> Answer {
+    ) async throws -> Answer {
         let freshness = try freshness(of: request, headers)
         let reading = try await reader.transfer(destination.transferID, in: destination.walletID, freshness)
         return .transfer(reading.value, status: 200).from(reading.source)
@@ -121,7 +131,7 @@ public final class WalletAPI: Sendable {
 
     private func transfers(
         _ destination: Destination, _ request: Request, _ headers: RequestHeaders
-    ) async throws(Problem) -> Answer {
+    ) async throws -> Answer {
         var errors = headers.repetitions
         let query = QueryParameters(request.query, allowed: TransferListing.parameters, errors: &errors)
         let freshness = Freshness(query, headers, errors: &errors)

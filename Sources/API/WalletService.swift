@@ -5,69 +5,85 @@ public import Projections
 
 /// One side from which wallets and transfers are read: the ledger or the projection.
 struct ReadSide: Sendable {
+    let walletByID: @Sendable (WalletID) async -> Result<Wallet?, Problem>
+    let transferByID: @Sendable (TransferID, WalletID) async -> Result<Receipt?, Problem>
+    let transfersByQuery: @Sendable (WalletID, TransferQuery) async -> Result<[Receipt], Problem>
+
     /// The wallet; nil when there is none.
-    let wallet: @Sendable (WalletID) async throws(Problem) -> Wallet?
+    func wallet(_ id: WalletID) async throws -> Wallet? {
+        try await walletByID(id).get()
+    }
+
     /// The transfer; nil when the wallet has none with this id.
-    let transfer: @Sendable (TransferID, WalletID) async throws(Problem) -> Receipt?
+    func transfer(_ id: TransferID, _ wallet: WalletID) async throws -> Receipt? {
+        try await transferByID(id, wallet).get()
+    }
+
     /// The transfers, newest first; none for an unknown wallet.
-    let transfers: @Sendable (WalletID, TransferQuery) async throws(Problem) -> [Receipt]
+    func transfers(_ wallet: WalletID, _ query: TransferQuery) async throws -> [Receipt] {
+        try await transfersByQuery(wallet, query).get()
+    }
 }
 
 extension ReadSide {
     init(_ reader: LedgerReader) {
         self.init(
-            wallet: { (id) async throws(Problem) in
-                do throws(LedgerStoreError) { return try await reader.wallet(id) } catch { throw Problem(error) }
+            walletByID: { id in
+                do throws(LedgerStoreError) {
+                    return .success(try await reader.wallet(id))
+                } catch { return .failure(Problem(error)) }
             },
-            transfer: { (id, wallet) async throws(Problem) in
-                do throws(LedgerStoreError) { return try await reader.transfer(id, in: wallet) } catch {
-                    throw Problem(error)
-                }
+            transferByID: { id, wallet in
+                do throws(LedgerStoreError) {
+                    return .success(try await reader.transfer(id, in: wallet))
+                } catch { return .failure(Problem(error)) }
             },
-            transfers: { (wallet, query) async throws(Problem) in
-                do throws(LedgerStoreError) { return try await reader.transfers(in: wallet, query) } catch {
-                    throw Problem(error)
-                }
+            transfersByQuery: { wallet, query in
+                do throws(LedgerStoreError) {
+                    return .success(try await reader.transfers(in: wallet, query))
+                } catch { return .failure(Problem(error)) }
             })
     }
 
     init(_ reader: ProjectionReader) {
         self.init(
-            wallet: { (id) async throws(Problem) in
-                do throws(LedgerStoreError) { return try await reader.wallet(id) } catch { throw Problem(error) }
+            walletByID: { id in
+                do throws(LedgerStoreError) {
+                    return .success(try await reader.wallet(id))
+                } catch { return .failure(Problem(error)) }
             },
-            transfer: { (id, wallet) async throws(Problem) in
-                do throws(LedgerStoreError) { return try await reader.transfer(id, in: wallet) } catch {
-                    throw Problem(error)
-                }
+            transferByID: { id, wallet in
+                do throws(LedgerStoreError) {
+                    return .success(try await reader.transfer(id, in: wallet))
+                } catch { return .failure(Problem(error)) }
             },
-            transfers: { (wallet, query) async throws(Problem) in
-                do throws(LedgerStoreError) { return try await reader.transfers(in: wallet, query) } catch {
-                    throw Problem(error)
-                }
+            transfersByQuery: { wallet, query in
+                do throws(LedgerStoreError) {
+                    return .success(try await reader.transfers(in: wallet, query))
+                } catch { return .failure(Problem(error)) }
             })
     }
 }
 
 /// What the routes stand on: the one way to write and the two ways to read.
 public struct WalletService: Sendable {
-    let submit: @Sendable (Operation, EventOrigin) async throws(Problem) -> Decision.Verdict
+    let submit: @Sendable (Operation, EventOrigin) async -> Result<Decision.Verdict, Problem>
     let ledger: ReadSide
     let projection: ReadSide
 
     /// Puts the write path and both readers together.
     public init(writer: LedgerWriter, ledger: LedgerReader, projection: ProjectionReader) {
         self.init(
-            submit: { (operation, origin) async throws(Problem) in
-                do throws(LedgerStoreError) { return try await writer.submit(operation, origin: origin) } catch {
-                    throw Problem(error)
-                }
+            submit: { operation, origin in
+                do throws(LedgerStoreError) {
+                    return .success(try await writer.submit(operation, origin: origin))
+                } catch { return .failure(Problem(error)) }
             },
             ledger: ReadSide(ledger), projection: ReadSide(projection))
     }
 
     init(
-        submit: @escaping @Sendable (Operation, EventOrigin) async throws(Problem) -> Decision.Verdict,
+        submit: @escaping @Sendable (Operation, EventOrigin) async -> Result<Decision.Verdict, Problem>,
         ledger: ReadSide, projection: ReadSide
     ) {
         self.submit = submit

@@ -52,7 +52,7 @@ struct ProcessContext: Sendable {
     /// A pool of connections to the database of `schema` that know `statements` and those of the schema.
     func makePool(_ name: String, _ schema: Schema, _ statements: [String: String], size: Int) -> PostgresPool {
         PostgresPool(
-            name: name, configuration: schema.database, size: size,
+            name: name, configuration: schema.database.keepingToIndexes, size: size,
             statements: statements.merging(schema.statements) { first, _ in first }, logger: logger, metrics: metrics)
     }
 

@@ -9,6 +9,12 @@ public struct RawUUID: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.bits = bits
     }
 
+    /// The next UUID in order, the first one for nil: where a walk goes on. Nil behind the last one.
+    public static func following(_ last: RawUUID?) -> RawUUID? {
+        guard let last else { return RawUUID(bits: 0) }
+        return last.bits == .max ? nil : RawUUID(bits: last.bits + 1)
+    }
+
     /// Reads the 36 character form (either case); nil for anything else.
     public init?(text: String) {
         var text = text

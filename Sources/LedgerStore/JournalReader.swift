@@ -62,8 +62,9 @@ public struct JournalReader {
     /// The next wallets in id order after `id` (from the beginning when nil), each with its newest journal row, all as
     /// of one moment.
     public func wallets(after id: WalletID?, limit: Int) throws -> [StoredWallet] {
+        guard let start = RawUUID.following(id?.uuid) else { return [] }
         parameters.removeAll()
-        parameters.append(uuid: id?.uuid.bits)
+        parameters.append(uuid: start.bits)
         parameters.append(int8: Int64(limit))
         return try stored(try connection.query("journal_wallets", parameters))
     }
@@ -73,6 +74,14 @@ public struct JournalReader {
         parameters.removeAll()
         parameters.append(uuid: id.uuid.bits)
         return try stored(try connection.query("journal_wallet", parameters)).first
+    }
+
+    /// The version of a wallet's newest journal row; nil when there is none.
+    public func newestVersion(of id: WalletID) throws -> Int64? {
+        parameters.removeAll()
+        parameters.append(uuid: id.uuid.bits)
+        let result = try connection.query("journal_version", parameters)
+        return result.isEmpty ? nil : try result.int64(0, 0)
     }
 
     /// The rows of one wallet's journal after `version`, in order. `wallet` gives owner, asset and metadata.
@@ -127,9 +136,10 @@ public struct JournalReader {
 
     /// The rows of a wallet's transfers after `id` in id order (from the beginning when nil).
     public func transfers(of wallet: WalletID, after id: TransferID?, limit: Int) throws -> [StoredTransfer] {
+        guard let start = RawUUID.following(id?.uuid) else { return [] }
         parameters.removeAll()
         parameters.append(uuid: wallet.uuid.bits)
-        parameters.append(uuid: id?.uuid.bits)
+        parameters.append(uuid: start.bits)
         parameters.append(int8: Int64(limit))
         let result = try connection.query("journal_transfers", parameters)
         return try (0..<result.rowCount).map { row in

@@ -59,14 +59,9 @@ final class LaneSession {
     private let moreUUIDs = PostgresArray(of: .uuid)
     private let texts = PostgresArray(of: .text)
 
-    /// A session that is not connected yet. The planner settings keep every statement on its index.
+    /// A session that is not connected yet.
     init(database: PostgresConfiguration, assets: AssetTable) throws {
-        var configuration = database
-        configuration.settings += [
-            ("plan_cache_mode", "force_generic_plan"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"),
-            ("enable_seqscan", "off"), ("jit", "off"),
-        ]
-        connection = PostgresConnection(configuration: configuration)
+        connection = PostgresConnection(configuration: database.keepingToIndexes)
         reading = RowReading(assets: assets)
         for (name, sql) in Statements.lane.sorted(by: { $0.key < $1.key }) { try connection.prepare(name, sql) }
     }

@@ -143,7 +143,7 @@ enum Statements {
             AND t.created_version = c.version
         LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
             AND t.resolved_version <> t.created_version
-        WHERE c.wallet_id = $1 AND ($2::int8 IS NULL OR c.version < $2)
+        WHERE c.wallet_id = $1 AND c.version < $2
             AND ($3::int2 IS NULL OR t.status = $3) AND ($4::int2 IS NULL OR t.direction = $4)
             AND ($5::timestamptz IS NULL OR c.occurred_at >= $5)
             AND ($6::timestamptz IS NULL OR c.occurred_at < $6)
@@ -168,13 +168,16 @@ enum Statements {
     static let journal: [String: String] = [
         "journal_wallets": """
         SELECT NULL::numeric(38, 0), NULL::numeric(38, 0), \(walletColumns("w")), \(entryColumns("j"))
-        FROM (SELECT * FROM ledger.wallets WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2) w
+        FROM (SELECT * FROM ledger.wallets WHERE id >= $1 ORDER BY id LIMIT $2) w
         \(newestJoin)
         ORDER BY w.id
         """,
         "journal_wallet": """
         SELECT \(openSums), \(walletColumns("w")), \(entryColumns("j"))
         FROM ledger.wallets w \(newestJoin) WHERE w.id = $1
+        """,
+        "journal_version": """
+        SELECT version FROM ledger.journal WHERE wallet_id = $1 ORDER BY version DESC LIMIT 1
         """,
         "journal_entries": """
         SELECT \(entryColumns("j")), \(entryColumns("c"))
@@ -202,7 +205,7 @@ enum Statements {
         FROM ledger.transfers t
         LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
         LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
-        WHERE t.wallet_id = $1 AND ($2::uuid IS NULL OR t.transfer_id > $2) ORDER BY t.transfer_id LIMIT $3
+        WHERE t.wallet_id = $1 AND t.transfer_id >= $2 ORDER BY t.transfer_id LIMIT $3
         """,
         "journal_entry": """
         SELECT \(entryColumns("j")) FROM ledger.journal j WHERE j.wallet_id = $1 AND j.version = $2

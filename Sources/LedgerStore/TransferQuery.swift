@@ -25,7 +25,7 @@ public struct TransferQuery: Hashable, Sendable {
     public func parameters(of wallet: WalletID) -> PostgresParameters {
         let parameters = PostgresParameters()
         parameters.append(uuid: wallet.uuid.bits)
-        parameters.append(int8: before)
+        parameters.append(int8: before ?? .max)
         parameters.append(int2: status?.rawValue)
         parameters.append(int2: direction?.rawValue)
         parameters.append(timestamp: from?.microseconds)

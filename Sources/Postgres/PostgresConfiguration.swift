@@ -95,3 +95,16 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible {
             + [("client_min_messages", "warning"), ("timezone", "UTC")] + settings
     }
 }
+
+extension PostgresConfiguration {
+    /// The same database for sessions whose statements all find their rows by key: the plan is made once and keeps to
+    /// the indexes, however small, large or unknown to the planner the tables are at that moment.
+    public var keepingToIndexes: PostgresConfiguration {
+        var copy = self
+        copy.settings += [
+            ("plan_cache_mode", "force_generic_plan"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"),
+            ("enable_seqscan", "off"), ("jit", "off"),
+        ]
+        return copy
+    }
+}

@@ -83,8 +83,8 @@ private final class CompleteAuditSession {
         ledger: PostgresConfiguration, projection: PostgresConfiguration, assets: AssetTable, grace: Duration,
         clock: Clock
     ) throws {
-        self.ledger = PostgresConnection(configuration: AuditPass.indexed(ledger))
-        self.projection = PostgresConnection(configuration: AuditPass.indexed(projection))
+        self.ledger = PostgresConnection(configuration: ledger.keepingToIndexes)
+        self.projection = PostgresConnection(configuration: projection.keepingToIndexes)
         self.grace = grace
         self.clock = clock
         journal = try JournalReader(connection: self.ledger, assets: assets)

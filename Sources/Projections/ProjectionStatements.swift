@@ -49,7 +49,7 @@ enum ProjectionStatements {
         "projected_wallet": "SELECT \(walletColumns), audited_version FROM projection.wallets WHERE id = $1",
         "projected_range": """
         SELECT \(walletColumns), audited_version FROM projection.wallets
-        WHERE ($1::uuid IS NULL OR id > $1) AND ($2::uuid IS NULL OR id <= $2) ORDER BY id LIMIT $3
+        WHERE id >= $1 AND id <= $2 ORDER BY id LIMIT $3
         """,
         "projected_count": """
         SELECT count(*) FROM projection.transfers WHERE wallet_id = $1 AND created_version <= $2
@@ -82,7 +82,7 @@ enum ProjectionStatements {
         "projection_transfers": """
         SELECT \(prefixed(walletColumns, "w")), \(prefixed(transferColumns, "t"))
         FROM projection.transfers t JOIN projection.wallets w ON w.id = t.wallet_id
-        WHERE t.wallet_id = $1 AND ($2::int8 IS NULL OR t.created_version < $2)
+        WHERE t.wallet_id = $1 AND t.created_version < $2
             AND ($3::int2 IS NULL OR t.status = $3) AND ($4::int2 IS NULL OR t.direction = $4)
             AND ($5::timestamptz IS NULL OR t.created_at >= $5) AND ($6::timestamptz IS NULL OR t.created_at < $6)
         ORDER BY t.created_version DESC LIMIT $7

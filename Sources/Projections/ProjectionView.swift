@@ -30,9 +30,10 @@ struct ProjectionView {
 
     /// The projected wallets after `first` up to `last`, in id order; from the beginning or to the end when nil.
     func wallets(after first: WalletID?, through last: WalletID?, limit: Int) throws -> [ProjectedWallet] {
+        guard let start = RawUUID.following(first?.uuid) else { return [] }
         parameters.removeAll()
-        parameters.append(uuid: first?.uuid.bits)
-        parameters.append(uuid: last?.uuid.bits)
+        parameters.append(uuid: start.bits)
+        parameters.append(uuid: last?.uuid.bits ?? .max)
         parameters.append(int8: Int64(limit))
         let result = try connection.query("projected_range", parameters)
         return try (0..<result.rowCount).map { try wallet(result, $0) }

@@ -39,10 +39,7 @@ final class ProjectorStore {
         database: PostgresConfiguration, logger: Logger, metrics: ProjectorMetrics, lag: LagGauge,
         stopping: StopSignal, onReachable: @escaping (Bool) -> Void
     ) throws {
-        var configuration = database
-        // Upserts by key need no plan of their own for each batch.
-        configuration.settings += [("plan_cache_mode", "force_generic_plan"), ("jit", "off")]
-        connection = PostgresConnection(configuration: configuration)
+        connection = PostgresConnection(configuration: database.keepingToIndexes)
         writer = try ProjectionWriter(connection: connection)
         self.logger = logger
         self.metrics = metrics

@@ -67,8 +67,8 @@ public struct Rebuilder: Sendable {
         let writer: ProjectionWriter
 
         init(_ rebuilder: Rebuilder) throws {
-            let ledger = PostgresConnection(configuration: AuditPass.indexed(rebuilder.ledger))
-            let projection = PostgresConnection(configuration: AuditPass.indexed(rebuilder.projection))
+            let ledger = PostgresConnection(configuration: rebuilder.ledger.keepingToIndexes)
+            let projection = PostgresConnection(configuration: rebuilder.projection.keepingToIndexes)
             journal = try JournalReader(connection: ledger, assets: rebuilder.assets)
             writer = try ProjectionWriter(connection: projection)
             try ledger.connect()

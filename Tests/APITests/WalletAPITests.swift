@@ -33,25 +33,25 @@ import Testing
         func make() throws -> WalletAPI {
             let setup = self
             let service = WalletService(
-                submit: { (operation, origin) async throws(Problem) in
+                submit: { operation, origin in
                     setup.seen.operations.withLock { $0.append(operation) }
                     setup.seen.origins.withLock { $0.append(origin) }
                     if setup.hangs { await withUnsafeContinuation { setup.seen.hang($0) } }
-                    return try setup.verdict.get()
+                    return setup.verdict
                 },
                 ledger: ReadSide(
-                    wallet: { (_) async throws(Problem) in setup.ledgerWallet },
-                    transfer: { (_, _) async throws(Problem) in setup.ledgerReceipt },
-                    transfers: { (_, query) async throws(Problem) in
+                    walletByID: { _ in .success(setup.ledgerWallet) },
+                    transferByID: { _, _ in .success(setup.ledgerReceipt) },
+                    transfersByQuery: { _, query in
                         setup.seen.queries.withLock { $0.append(query) }
-                        return Array(setup.ledgerPage.prefix(query.limit))
+                        return .success(Array(setup.ledgerPage.prefix(query.limit)))
                     }),
                 projection: ReadSide(
-                    wallet: { (_) async throws(Problem) in setup.projectedWallet() },
-                    transfer: { (_, _) async throws(Problem) in setup.projectedReceipt },
-                    transfers: { (_, query) async throws(Problem) in
+                    walletByID: { _ in .success(setup.projectedWallet()) },
+                    transferByID: { _, _ in .success(setup.projectedReceipt) },
+                    transfersByQuery: { _, query in
                         setup.seen.queries.withLock { $0.append(query) }
-                        return Array(setup.projectedPage.prefix(query.limit))
+                        return .success(Array(setup.projectedPage.prefix(query.limit)))
                     }))
             return WalletAPI(
                 service: service,

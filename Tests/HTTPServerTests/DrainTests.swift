@@ -3,7 +3,7 @@ import Observability
 import Runtime
 import Testing
 
-@Suite struct DrainTests {
+@Suite(.timeLimit(.minutes(3))) struct DrainTests {
     /// A server whose handler waits for a signal on the path `/slow`.
     private struct Fixture {
         let server: HTTPServer

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Clients that are slow, vanish, or come in crowds. The timeouts are short here and nothing depends on how short.
-@Suite struct HostileClientTests {
+@Suite(.timeLimit(.minutes(3))) struct HostileClientTests {
     @Test func cutsSlowHeads() async throws {
         try await withServer({ $0.headerTimeout = .milliseconds(200) }) { port in
             let client = try RawClient(port: port)
@@ -71,7 +71,7 @@ import Testing
             let client = try RawClient(port: port, receiveBuffer: 4096)
             client.send(get("/"))
             #expect(try client.answerBegins())
-            while open.current > 0 { sched() }
+            try eventually { open.current == 0 }
             #expect(try client.drain() < size)
         }
     }
@@ -111,13 +111,13 @@ import Testing
             #expect(entered.wait(for: .seconds(20)))
             client.reset()
             // Seen at once, while the handler is still at work.
-            while open.current > 0 { sched() }
+            try eventually { open.current == 0 }
             // The descriptor is taken by another client, which must not get the first one's answer.
             let next = try RawClient(port: port)
             next.send(get("/next"))
             #expect(try next.answer()?.body == "GET /next ")
             release.stop()
-            while dropped.current == 0 { sched() }
+            try eventually { dropped.current > 0 }
             next.send(get("/again"))
             #expect(try next.answer()?.body == "GET /again ")
         }
@@ -140,7 +140,7 @@ import Testing
             #expect(try fourth.isEnded())
             fourth.close()
             clients[0].close()
-            while open.current > 2 { sched() }
+            try eventually { open.current == 2 }
             let fifth = try RawClient(port: port)
             fifth.send(get("/"))
             #expect(try fifth.answer()?.status == 200)
@@ -195,5 +195,11 @@ import Testing
     }
 }
 
-/// Gives another thread the processor while a condition is awaited; the suite's time limit bounds the waiting.
-private func sched() { _ = StopSignal().wait(for: .milliseconds(2)) }
+/// Waits for a condition that another thread brings about, at most 20 s.
+private func eventually(_ condition: () -> Bool) throws {
+    for _ in 0..<10_000 {
+        if condition() { return }
+        _ = StopSignal().wait(for: .milliseconds(2))
+    }
+    throw RawClient.Failure(description: "the condition did not come about within 20 s")
+}

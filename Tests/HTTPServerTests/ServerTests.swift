@@ -4,7 +4,7 @@ import Observability
 import Runtime
 import Testing
 
-@Suite struct ServerTests {
+@Suite(.timeLimit(.minutes(3))) struct ServerTests {
     @Test func answersOneAfterTheOther() async throws {
         try await withServer { port in
             let client = try RawClient(port: port)

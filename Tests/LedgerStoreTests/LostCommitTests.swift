@@ -21,7 +21,7 @@ import Testing
         let fixture = try fixture(proxy, database)
         let wallet = try await fixture.open(1000)
         for number in 0..<5 {
-            proxy.when("COMMIT", .toServer, forwards: commitArrives, then: .close)
+            proxy.when("COMMIT\0", .toServer, forwards: commitArrives, then: .close)
             let verdict = try await fixture.submit(
                 .transfer(wallet.id, .credit, 10, id: fixture.newTransferID(), hasClientID: false, atOnce: true))
             guard case .applied = verdict else { throw Unexpected(verdict) }

@@ -184,8 +184,9 @@ import Testing
         let database = try TestDatabase()
         let holder = try database.connect()
         try holder.execute("SELECT pg_advisory_lock(hashtextextended('wallet migrate app', 0))")
+        let folder = try Self.two()
         let migrator = Migrator(
-            folder: try MigrationFolder(path: Self.two().path, schema: "app"),
+            folder: try MigrationFolder(path: folder.path, schema: "app"),
             configuration: try database.configuration(), lockWait: .milliseconds(50))
         #expect(throws: MigrationError.locked(schema: "app")) { try migrator.up() }
         #expect(holder.isHealthy)

@@ -101,7 +101,7 @@ public final class PostgresServer: Sendable {
                 }
                 // After a kill the old server's children may hold the shared memory for a moment longer.
                 failure = logTail
-                usleep(100_000)
+                poll(nil, 0, 100)
             }
             throw FixtureError("the server does not start: \(failure)")
         }
@@ -113,7 +113,7 @@ public final class PostgresServer: Sendable {
             if ChildProcess.hasEnded(pid) { return false }
             let connection = PostgresConnection(configuration: configuration)
             if (try? connection.connect()) != nil { return true }
-            usleep(20_000)
+            poll(nil, 0, 20)
         }
         Glibc.kill(pid, SIGKILL)
         ChildProcess.reap(pid)
