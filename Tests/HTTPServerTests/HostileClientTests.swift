@@ -96,12 +96,15 @@ import Testing
         let dropped = registry.counter(
             "wallet_http_answers_dropped_total", "Answers whose connection was gone when they were ready.")
         let open = registry.gauge("wallet_http_connections", "Open connections.")
-        let release = StopSignal()
-        let entered = StopSignal()
+        let (entered, release) = (StopSignal(), StopSignal())
+        let releaseNext = StopSignal()
+        let inFlight = registry.gauge("wallet_http_requests_in_flight", "Requests with their handlers.")
         let handler: @Sendable (Request) async -> Response = { request in
             if request.path == "/slow" {
                 entered.stop()
                 await release.wait()
+            } else if request.path == "/next" {
+                await releaseNext.wait()
             }
             return await echo(request)
         }
@@ -112,14 +115,14 @@ import Testing
             client.reset()
             // Seen at once, while the handler is still at work.
             try eventually { open.current == 0 }
-            // The descriptor is taken by another client, which must not get the first one's answer.
-            let next = try RawClient(port: port)
-            next.send(get("/next"))
-            #expect(try next.answer()?.body == "GET /next ")
+            // One of these takes over the descriptor; it must not get the first one's answer.
+            let others = try (0..<32).map { _ in try RawClient(port: port) }
+            for other in others { other.send(get("/next")) }
+            try eventually { inFlight.current == 33 }
             release.stop()
-            try eventually { dropped.current > 0 }
-            next.send(get("/again"))
-            #expect(try next.answer()?.body == "GET /again ")
+            try eventually { inFlight.current == 32 }
+            releaseNext.stop()
+            for other in others { #expect(try other.answer()?.body == "GET /next ") }
         }
         #expect(dropped.current == 1)
     }
