@@ -34,7 +34,7 @@ extension SystemTests {
                     "--continue-on-failure", "--no-shrink", "--request-timeout", "20", "--warnings", "off",
                 ],
                 in: stack.folder, within: .seconds(240))
-            #expect(run.end == .exit(0), "\(run.output.suffix(12_000))")
+            #expect(run.end == .exit(0), "\(run.output.suffix(12_000))\n\(stack.logTails)")
             #expect(await stack.apis[0].isReady)
         }
 
@@ -65,7 +65,7 @@ extension SystemTests {
                     ],
                     in: stack.folder, within: .seconds(120))
                 let failed = run.output.split(separator: "\n").filter { !$0.hasPrefix("ok ") }
-                #expect(run.end == .exit(0), "\(failed.joined(separator: "\n"))")
+                #expect(run.end == .exit(0), "\(failed.joined(separator: "\n"))\n\(stack.logTails)")
             }
         }
 

@@ -59,7 +59,7 @@ final class WalletNode: Sendable {
     /// Waits until it says that it can work.
     func untilReady(within limit: Duration = .seconds(60)) async throws {
         do {
-            try await eventually(within: limit, "\(name) ready") {
+            try await eventually(within: limit, every: .milliseconds(50), "\(name) ready") {
                 if let end = process.value?.end { throw FixtureError("\(name) ended with \(end)") }
                 return await isReady
             }
@@ -90,8 +90,18 @@ final class WalletNode: Sendable {
     }
 
     var isRunning: Bool { process.value?.isRunning ?? false }
+    var state: String { process.value?.end.map { "ended with \($0)" } ?? "runs" }
     var output: String { process.value?.output ?? "" }
-    var outputTail: String { process.value?.outputTail ?? "" }
+
+    /// The last lines of its log that say something; of a crash, where it happened.
+    var outputTail: String {
+        let lines = output.split(separator: "\n").filter { !$0.contains("\"not ready\"") }
+        guard let crash = lines.first(where: { $0.contains("Program crashed:") }) else {
+            return lines.suffix(15).joined(separator: "\n")
+        }
+        let frames = lines.drop { !($0.hasPrefix("Thread ") && $0.contains("crashed")) }.prefix(25)
+        return ([crash] + frames).joined(separator: "\n")
+    }
 
     /// `kill -9`, and waits until it is gone.
     func kill() async throws {
@@ -135,7 +145,9 @@ final class WalletStack: Sendable {
         var settings = [
             "DATABASE_URL": "postgresql://wallet:pg-secret-91c5@127.0.0.1:\(postgres.port)/postgres",
             "NATS_URL": nats.url, "WALLET_MIGRATIONS": "\(WalletProgram.root)/migrations",
-            "WALLET_LOG_FORMAT": "json", "WALLET_AUDIT_RATE": "5000", "WALLET_EXPIRY_POLL_MS": "100",
+            "WALLET_LOG_FORMAT": "json", "WALLET_LOG_LEVEL": "warning", "WALLET_AUDIT_RATE": "5000", "WALLET_EXPIRY_POLL_MS": "100",
+            // The test's broker has less room than the default asks for.
+            "WALLET_STREAM_MAX_BYTES": "268435456",
         ]
         settings.merge(extra) { $1 }
         self.settings = settings
@@ -230,9 +242,9 @@ final class WalletStack: Sendable {
         folder.watch(pid, markedBy: nats.directory)
     }
 
-    /// The ends of all logs, for a failure's message.
+    /// Which processes run, and the ends of all logs: for a failure's message.
     var logTails: String {
-        (apis + workers).map { "\($0.name):\n\($0.outputTail)" }.joined(separator: "\n")
+        (apis + workers).map { "\($0.name) \($0.state):\n\($0.outputTail)" }.joined(separator: "\n")
     }
 
     /// Ends everything.
