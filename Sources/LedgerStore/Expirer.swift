@@ -14,7 +14,7 @@ public final class Expirer: Service {
     public static let statements: [String: String] = [
         "due_expirations": """
         SELECT expires_at, wallet_id, transfer_id FROM ledger.expirations
-        WHERE expires_at <= $1 AND ($2::timestamptz IS NULL OR (expires_at, wallet_id, transfer_id) > ($2, $3, $4))
+        WHERE expires_at <= $1 AND (expires_at, wallet_id, transfer_id) > ($2, $3, $4)
         ORDER BY expires_at, wallet_id, transfer_id LIMIT $5
         """,
         // A row whose transfer is pending stays, whatever anybody thinks of it.
@@ -133,9 +133,9 @@ public final class Expirer: Service {
         try await pool.withConnection { connection in
             let parameters = PostgresParameters()
             parameters.append(timestamp: now)
-            parameters.append(timestamp: last?.expiresAt)
-            parameters.append(uuid: last?.wallet.uuid.bits)
-            parameters.append(uuid: last?.transfer.uuid.bits)
+            parameters.append(timestamp: last?.expiresAt ?? 0)
+            parameters.append(uuid: last?.wallet.uuid.bits ?? 0)
+            parameters.append(uuid: last?.transfer.uuid.bits ?? 0)
             parameters.append(int8: Int64(Self.page))
             let result = try connection.query("due_expirations", parameters)
             return try (0..<result.rowCount).map { row in

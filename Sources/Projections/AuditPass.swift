@@ -27,6 +27,7 @@ final class AuditPass {
     /// Entries read at once of each of many wallets, and of a single one that has more.
     private static let entriesOfMany = 50
     private static let entriesOfOne = 1000
+    private static let piecesOfOne = 10
     /// Events collected before they are applied.
     private static let healsMax = 1000
 
@@ -217,7 +218,8 @@ final class AuditPass {
         _ begun: JournalWalk, _ wallet: Wallet, _ horizon: Timestamp, _ pause: (Double) -> Bool
     ) throws {
         var walk = begun
-        while true {
+        // What is left then waits for the next sweep, so that one busy wallet does not keep the others waiting.
+        for _ in 0..<Self.piecesOfOne {
             let records = try journal.records(of: wallet, after: walk.version, limit: Self.entriesOfOne)
             let old = records.prefix { $0.entry.occurredAt <= horizon }
             guard let last = old.last else { return }

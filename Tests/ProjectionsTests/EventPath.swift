@@ -31,7 +31,8 @@ final class EventPath: Sendable {
     init(projectionServer: PostgresServer? = nil) throws {
         logger = Logger(level: .info, format: .json, sink: log.sink)
         database = try Self.migrated("both", ["ledger", "projection"])
-        projectionDatabase = try projectionServer.map { try Self.migrated("projection", ["projection"], on: $0) } ?? database
+        projectionDatabase =
+            try projectionServer.map { try Self.migrated("projection", ["projection"], on: $0) } ?? database
         var bounds = LedgerWriterConfiguration()
         bounds.eventsPerMessage = 20
         writer = LedgerWriter(

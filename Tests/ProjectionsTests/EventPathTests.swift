@@ -111,7 +111,7 @@ import Testing
             try await blocking { try NATSStreams.delete(EventPath.stream, over: connection) }
             try await path.traffic(wallets, rounds: 3)
             try await path.expectBooksToAgree()
-            #expect(path.losses.current == 1)
+            try await eventually("the loss is noticed") { path.losses.current == 1 }
         }
     }
 

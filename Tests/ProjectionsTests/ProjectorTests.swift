@@ -126,10 +126,11 @@ import Testing
 
     @Test func aBusyDatabaseIsWaitedFor() async throws {
         try await EventPath.run { path in
-            let blocker = try path.projectionDatabase.connect()
-            try blocker.execute("BEGIN; LOCK TABLE projection.wallets IN ACCESS EXCLUSIVE MODE")
-            try await Self.publish([Self.message([Self.event(Self.id(1), 1)])], on: path)
             let projector = try await path.startProjector()
+            try await eventually("it is connected") { projector.lagReason == nil }
+            let blocker = try path.projectionDatabase.connect()
+            try blocker.execute("BEGIN; LOCK TABLE projection.wallets IN EXCLUSIVE MODE")
+            try await Self.publish([Self.message([Self.event(Self.id(1), 1)])], on: path)
             // Longer than the lock timeout: a failed attempt must not become a dead letter.
             try await eventually("an attempt failed") { path.log.text.contains("projections cannot be written") }
             try blocker.execute("COMMIT")
@@ -142,16 +143,17 @@ import Testing
 
     @Test func whatAStoppedProjectorHeldComesToTheNextAtOnce() async throws {
         try await EventPath.run { path in
+            let first = try await path.startProjector(eventsPerTransaction: 5)
+            try await eventually("it is connected") { first.lagReason == nil }
             let blocker = try path.projectionDatabase.connect()
-            try blocker.execute("BEGIN; LOCK TABLE projection.wallets IN ACCESS EXCLUSIVE MODE")
+            try blocker.execute("BEGIN; LOCK TABLE projection.wallets IN EXCLUSIVE MODE")
             let payloads = (0..<50).map { Self.message([Self.event(Self.id($0), 1)]) }
             try await Self.publish(payloads, on: path)
-            let first = try await path.startProjector(eventsPerTransaction: 5)
             try await eventually("an attempt failed") { path.log.text.contains("projections cannot be written") }
-            async let stopped: Void = path.stop(first)
+            try await path.stop(first)
+            #expect(path.count("wallet_projector_postponed_total") > 0)
             try blocker.execute("COMMIT")
             blocker.close()
-            try await stopped
             let second = try await path.startProjector(eventsPerTransaction: 5)
             try await Self.expect(50, "SELECT count(*) FROM projection.wallets", on: path)
             try await Self.expectNoLag(second)
