@@ -29,8 +29,8 @@ extension SystemTests {
                 [
                     "--no-color", "--config-file", file, "run", document,
                     "--url", "http://127.0.0.1:\(stack.apis[0].port)", "--seed", String(seed),
-                    "--phases", aimed ? "examples,coverage,fuzzing" : "coverage,fuzzing,stateful", "--workers", "2",
-                    "--max-examples", "25", "--max-time", "40", "--checks", "all", "--exclude-checks", "ignored_auth",
+                    "--phases", aimed ? "examples,coverage,fuzzing" : "coverage,fuzzing,stateful", "--workers", "1",
+                    "--max-examples", "20", "--max-time", "30", "--checks", "all", "--exclude-checks", "ignored_auth",
                     "--continue-on-failure", "--no-shrink", "--request-timeout", "20", "--warnings", "off",
                 ],
                 in: stack.folder, within: .seconds(240))
@@ -40,6 +40,8 @@ extension SystemTests {
 
         /// Well-formed requests may be refused for the state of a wallet, and for rules that a schema cannot say.
         private static let configuration = """
+            hooks = "\(WalletProgram.root)/scripts/lib/contract_hooks.py"
+
             [checks]
             positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "412", "422"]
             negative_data_rejection.expected-statuses = ["400", "404", "405", "413", "414", "415", "422", "431"]

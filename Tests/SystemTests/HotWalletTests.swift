@@ -118,8 +118,63 @@ extension SystemTests {
                 #expect(
                     audit.findings.isEmpty,
                     "\(audit.findings.count): \(audit.findings.prefix(10).joined(separator: "\n"))")
+                try await Self.checkTheAudit(stack, world.records)
             }
         }
+
+        /// The audit notices a cent, a row and a record that are wrong.
+        private static func checkTheAudit(_ stack: WalletStack, _ records: [MoneyRecord]) async throws {
+            // A worker would mend the projections meanwhile.
+            try await stack.workers[0].kill()
+            for (harm, repair) in damages {
+                try await stack.execute(harm)
+                var audit = MoneyAudit(stack)
+                try await audit.run(records)
+                #expect(!audit.findings.isEmpty, "not noticed: \(harm)")
+                try await stack.execute(repair)
+            }
+            for wrong in [Array(records.dropLast()), records + [records[0]], records.map(\.withAnotherVersion)] {
+                var audit = MoneyAudit(stack)
+                try await audit.run(wrong)
+                #expect(!audit.findings.isEmpty)
+            }
+            var audit = MoneyAudit(stack)
+            try await audit.run(records)
+            #expect(audit.findings.isEmpty, "all was repaired: \(audit.findings)")
+        }
+
+        /// What a fault could do to the books, and how to undo it.
+        private static let damages: [(harm: String, repair: String)] = {
+            let one = "WHERE id = (SELECT max(id::text)::uuid FROM ledger.wallets)"
+            let row =
+                "WHERE (wallet_id, version) IN (SELECT wallet_id, version FROM ledger.journal"
+                + " WHERE kind = 3 AND direction = 1 ORDER BY wallet_id, version LIMIT 1)"
+            let open = "ALTER TABLE ledger.journal DISABLE TRIGGER USER;"
+            let change = { (sign: String) in
+                "\(open) UPDATE ledger.journal SET amount = amount \(sign) 1 \(row);"
+                    + "ALTER TABLE ledger.journal ENABLE TRIGGER USER"
+            }
+            return [
+                (
+                    "UPDATE projection.wallets SET balance = balance + 1 \(one)",
+                    "UPDATE projection.wallets SET balance = balance - 1 \(one)"
+                ),
+                (
+                    "UPDATE ledger.wallets SET balance = balance + 1 \(one)",
+                    "UPDATE ledger.wallets SET balance = balance - 1 \(one)"
+                ),
+                (
+                    "UPDATE ledger.wallets SET version = version + 1 \(one)",
+                    "UPDATE ledger.wallets SET version = version - 1 \(one)"
+                ),
+                (change("+"), change("-")),
+                (
+                    "CREATE TABLE kept AS SELECT * FROM projection.transfers LIMIT 1;"
+                        + "DELETE FROM projection.transfers t USING kept k WHERE t.transfer_id = k.transfer_id",
+                    "INSERT INTO projection.transfers SELECT * FROM kept"
+                ),
+            ]
+        }()
 
         private static func expectOneEffect(_ answers: [HTTPAnswer]) {
             #expect(answers.allSatisfy { $0.status == 201 }, "\(answers.first { $0.status != 201 }?.summary ?? "")")

@@ -76,6 +76,14 @@ struct MoneyRecord: Sendable {
     let attempts: Int
 
     var isSuccess: Bool { (200..<300).contains(answer.status) }
+
+    /// A record that tells of another version of the wallet than the answer did.
+    var withAnotherVersion: MoneyRecord {
+        let text = String(decoding: answer.body, as: UTF8.self).replacingOccurrences(
+            of: "\"version\":", with: "\"version\":9")
+        let told = HTTPAnswer(status: answer.status, headers: answer.headers, body: Array(text.utf8))
+        return MoneyRecord(command: command, answer: told, attempts: attempts)
+    }
 }
 
 /// A transfer that some client left pending.

@@ -51,7 +51,7 @@ struct MoneyAudit {
             """
             SELECT wallet_id::text, version::text, kind::text, coalesce(direction, 0)::text, amount::text,
                 balance::text, pending_debit::text, pending_credit::text, transfer_id::text, reference_id
-            FROM ledger.journal ORDER BY wallet_id, version
+            FROM ledger.journal AS j ORDER BY j.wallet_id, j.version
             """)
         rows = texts.map { text in
             let number = { (column: Int) in Int(text[column] ?? "") ?? .min }

@@ -164,10 +164,13 @@ final class MoneyClient {
     /// Sends a command over all connections at the same moment: one effect, and one answer.
     private func performTwice(_ command: MoneyCommand) -> MoneyRecord? {
         var waiting: [HTTPConnection] = []
-        for connection in connections where attempt(connection, { (it) throws(HTTPFailure) in try it.send(command.request) }) != nil {
+        for connection in connections
+        where attempt(connection, { (it) throws(HTTPFailure) in try it.send(command.request) }) != nil {
             waiting.append(connection)
         }
-        let answers = waiting.compactMap { connection in attempt(connection) { (it) throws(HTTPFailure) in try it.receive() } }
+        let answers = waiting.compactMap { connection in
+            attempt(connection) { (it) throws(HTTPFailure) in try it.receive() }
+        }
         guard let record = perform(command) else { return nil }
         for answer in answers where command.key != nil || answer.status < 300 && record.isSuccess {
             check(answer, against: record, "at the same moment")

@@ -145,7 +145,8 @@ final class WalletStack: Sendable {
         var settings = [
             "DATABASE_URL": "postgresql://wallet:pg-secret-91c5@127.0.0.1:\(postgres.port)/postgres",
             "NATS_URL": nats.url, "WALLET_MIGRATIONS": "\(WalletProgram.root)/migrations",
-            "WALLET_LOG_FORMAT": "json", "WALLET_LOG_LEVEL": "warning", "WALLET_AUDIT_RATE": "5000", "WALLET_EXPIRY_POLL_MS": "100",
+            "WALLET_LOG_FORMAT": "json", "WALLET_LOG_LEVEL": "warning", "WALLET_AUDIT_RATE": "5000",
+            "WALLET_EXPIRY_POLL_MS": "100",
             // The test's broker has less room than the default asks for.
             "WALLET_STREAM_MAX_BYTES": "268435456",
         ]
@@ -200,6 +201,12 @@ final class WalletStack: Sendable {
     func rows(_ statement: String) async throws -> [[String?]] {
         let postgres = postgres
         return try await blocking { try postgres.rows(statement) }
+    }
+
+    /// Runs statements that return nothing.
+    func execute(_ statements: String) async throws {
+        let postgres = postgres
+        try await blocking { try postgres.run(statements) }
     }
 
     /// The first column of the first row as a number.

@@ -36,7 +36,7 @@ extension PostgresServer {
         let connection = try connect(database: database)
         defer { connection.close() }
         try connection.execute("BEGIN")
-        _ = try connection.query(statement)
+        _ = try connection.query(sql: statement)
         body()
         try connection.execute("COMMIT")
     }
@@ -45,7 +45,7 @@ extension PostgresServer {
 extension PostgresConnection {
     /// The rows of a statement whose columns are all text.
     public func textRows(_ statement: String) throws -> [[String?]] {
-        let result = try query(statement)
+        let result = try query(sql: statement)
         return try (0..<result.rowCount).map { row in
             try (0..<result.columnCount).map { try result.optionalText(row, $0) }
         }
