@@ -86,14 +86,7 @@ public struct JournalReader {
 
     /// The rows of one wallet's journal after `version`, in order. `wallet` gives owner, asset and metadata.
     public func records(of wallet: Wallet, after version: Int64, limit: Int) throws -> [JournalRecord] {
-        parameters.removeAll()
-        parameters.append(uuid: wallet.id.uuid.bits)
-        parameters.append(int8: version)
-        parameters.append(int8: Int64(limit))
-        let result = try connection.query("journal_entries", parameters)
-        return try (0..<result.rowCount).compactMap { row in
-            try record(result, row, of: wallet)
-        }
+        try records(of: [(wallet, version)], limit: limit)[wallet.id] ?? []
     }
 
     /// The rows of several wallets' journals in one statement: of each those after its version, in order, at most
