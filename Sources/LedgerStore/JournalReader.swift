@@ -18,8 +18,6 @@ public struct StoredWallet: Sendable {
     public let wallet: Wallet
     /// The newest journal row; nil when the journal has none.
     public let newest: Entry?
-    /// The sum of the wallet's pending debits and credits, from the transfers table; nil where it was not asked for.
-    public let open: (debits: Int128, credits: Int128)?
 }
 
 /// A row of the transfers table next to the journal rows that it names.
@@ -158,9 +156,8 @@ public struct JournalReader {
     private func stored(_ result: PostgresResult) throws -> [StoredWallet] {
         try (0..<result.rowCount).map { row in
             StoredWallet(
-                wallet: try reading.wallet(result, row, from: 2),
-                newest: try reading.entry(result, row, from: 2 + Statements.walletColumnCount),
-                open: try result.optionalInt128(row, 0).map { ($0, try result.int128(row, 1)) })
+                wallet: try reading.wallet(result, row, from: 0),
+                newest: try reading.entry(result, row, from: Statements.walletColumnCount))
         }
     }
 }

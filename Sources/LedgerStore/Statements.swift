@@ -157,23 +157,16 @@ enum Statements {
         ) j ON true
         """
 
-    private static let openSums = """
-        (SELECT coalesce(sum(t.amount) FILTER (WHERE t.direction = 1), 0)::numeric(38, 0)
-            FROM ledger.transfers t WHERE t.wallet_id = w.id AND t.status = 1),
-        (SELECT coalesce(sum(t.amount) FILTER (WHERE t.direction = 2), 0)::numeric(38, 0)
-            FROM ledger.transfers t WHERE t.wallet_id = w.id AND t.status = 1)
-        """
-
     /// Reads of `JournalReader`.
     static let journal: [String: String] = [
         "journal_wallets": """
-        SELECT NULL::numeric(38, 0), NULL::numeric(38, 0), \(walletColumns("w")), \(entryColumns("j"))
+        SELECT \(walletColumns("w")), \(entryColumns("j"))
         FROM (SELECT * FROM ledger.wallets WHERE id >= $1 ORDER BY id LIMIT $2) w
         \(newestJoin)
         ORDER BY w.id
         """,
         "journal_wallet": """
-        SELECT \(openSums), \(walletColumns("w")), \(entryColumns("j"))
+        SELECT \(walletColumns("w")), \(entryColumns("j"))
         FROM ledger.wallets w \(newestJoin) WHERE w.id = $1
         """,
         "journal_version": """

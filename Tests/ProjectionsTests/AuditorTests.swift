@@ -163,6 +163,10 @@ import Testing
             let broken = try #require(try await audit.audit(wallets[1]))
             #expect(broken.drifts.contains { $0.kind == .transfers })
             #expect(try await audit.audit(wallets[0])?.isClean == true)
+            try path.execute(
+                "UPDATE ledger.transfers SET amount = amount + 1 WHERE wallet_id = '\(wallets[0])' AND status = 1")
+            let wrong = try #require(try await audit.audit(wallets[0]))
+            #expect(wrong.drifts.contains { $0.kind == .state && $0.problem.contains("open transfers sum up to") })
         }
     }
 }
