@@ -106,13 +106,18 @@ struct OutboxStore: Sendable {
         }
     }
 
-    /// How many rows wait, and for how long the oldest.
+    /// How many rows wait, counted up to `backlogMax`, and for how long the oldest.
     func backlog() async throws -> (entries: Int, oldestSeconds: Int) {
         try await pool.withConnection { connection in
-            let result = try connection.query("outbox_backlog")
+            let parameters = PostgresParameters()
+            parameters.append(int8: Int64(Self.backlogMax))
+            let result = try connection.query("outbox_backlog", parameters)
             return (try result.int(0, 0), try result.int(0, 1))
         }
     }
+
+    /// Past this many, rows that wait are no longer counted: it is done each second.
+    static let backlogMax = 100_001
 
     /// What is remembered of a stream; nil before the first look.
     func knownStream(_ name: String) async throws -> (created: String, lastSequence: Int64)? {
