@@ -38,20 +38,30 @@ enum OutboxStatements {
         UPDATE ledger.outbox_streams SET last_sequence = $3, observed_at = now()
         WHERE stream = $1 AND created = $2 AND last_sequence < $3
         """,
-        // Only one of several relays that see the same loss gets a row back and tells of it.
+        // Only one of several relays that see the same loss gets a row back and tells of it; a slow one, which saw the
+        // stream before others published into it, does not.
         "replace_stream": """
         INSERT INTO ledger.outbox_streams AS s (stream, created, last_sequence, observed_at)
         VALUES ($1, $2, $3, now())
         ON CONFLICT (stream) DO UPDATE
         SET created = excluded.created, last_sequence = excluded.last_sequence, observed_at = now()
-        WHERE s.created = $4 AND s.last_sequence >= $5
+        WHERE s.created = $4 AND s.last_sequence = $5
         RETURNING 1
         """,
         // Whatever was claimed once may have been published and lost, also what another relay is about to mark: the
         // new drive keeps its mark from counting. Rows that were done already have no attempts any more.
+        // A piece is a range of ids, so that no part of the table is looked at twice, whatever is in it.
         "redrive_outbox": """
-        UPDATE ledger.outbox SET published_at = NULL, drive = drive + 1, attempts = 0, next_attempt_at = now()
-        WHERE id IN (SELECT id FROM ledger.outbox WHERE attempts > 0 ORDER BY id LIMIT $1 FOR UPDATE)
+        WITH piece AS MATERIALIZED (SELECT id FROM ledger.outbox WHERE id > $2 ORDER BY id LIMIT $1),
+        handed AS (
+            SELECT o.id FROM piece JOIN ledger.outbox o ON o.id = piece.id WHERE o.attempts > 0
+            ORDER BY o.id FOR UPDATE OF o
+        ),
+        redriven AS (
+            UPDATE ledger.outbox o SET published_at = NULL, drive = drive + 1, attempts = 0, next_attempt_at = now()
+            FROM handed WHERE o.id = handed.id RETURNING o.id
+        )
+        SELECT (SELECT count(*) FROM redriven), count(*), (SELECT id FROM piece ORDER BY id DESC LIMIT 1) FROM piece
         """,
     ]
 }
