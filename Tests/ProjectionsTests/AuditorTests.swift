@@ -131,6 +131,15 @@ import Testing
             #expect(Self.drift(path, .state) == 1 && Self.drift(path, .projectionDiffers) == differing)
             #expect(try path.projectedRows() == rows)
             #expect(path.log.text.contains("the books disagree"))
+            // Neither mark has passed what is wrong, so that every sweep finds it again.
+            let journalFault = "id = '\(wallets[1])' AND audited_version = 2"
+            let projectedFault = "id = '\(wallets[4])' AND audited_version < version"
+            for condition in [journalFault, projectedFault] {
+                #expect(
+                    try path.projectedNumber("SELECT count(*) FROM projection.wallets WHERE \(condition)") == 1,
+                    "\(condition)")
+            }
+            #expect(path.metrics.gauge("wallet_drift_wallets", "").current == 6)
             let report = try await path.audit()
             let kinds = Set(report.drifts.map(\.kind))
             #expect(kinds.isSuperset(of: [.state, .journal, .transfers, .projectionAhead, .projectionDiffers]))
