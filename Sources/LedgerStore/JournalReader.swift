@@ -119,6 +119,10 @@ public struct JournalReader {
     private func record(_ result: PostgresResult, _ row: Int, of wallet: Wallet) throws -> JournalRecord? {
         guard let entry = try reading.entry(result, row, from: 0) else { return nil }
         let creation = try reading.entry(result, row, from: Statements.entryColumnCount)
+        return Self.record(entry, creation: creation, of: wallet)
+    }
+
+    private static func record(_ entry: Entry, creation: Entry?, of wallet: Wallet) -> JournalRecord {
         let transfer = creation.flatMap { Transfer(creation: $0, last: entry) }
         let event = WalletEvent(
             type: EventType(entry.kind), wallet: wallet.after(entry), transfer: transfer, origin: .none)
@@ -141,6 +145,42 @@ public struct JournalReader {
                 expiresAt: try result.optionalTimestamp(row, 6).map(Timestamp.init(microseconds:)),
                 awaitsExpiry: try result.bool(row, 7), creation: try reading.entry(result, row, from: 8),
                 resolution: try reading.entry(result, row, from: 8 + Statements.entryColumnCount))
+        }
+    }
+
+    /// Those of a wallet's transfers, each with a version, of which the journal has no row.
+    public func lacking(
+        _ transfers: [(id: TransferID, version: Int64)], of wallet: WalletID
+    ) throws -> Set<TransferID> {
+        let (ids, versions) = (PostgresArray(of: .uuid), PostgresArray(of: .int8))
+        for transfer in transfers {
+            ids.append(uuid: transfer.id.uuid.bits)
+            versions.append(int8: transfer.version)
+        }
+        parameters.removeAll()
+        parameters.append(uuid: wallet.uuid.bits)
+        parameters.append(ids)
+        parameters.append(versions)
+        let result = try connection.query("journal_lacks", parameters)
+        return try Set((0..<result.rowCount).map { TransferID(RawUUID(bits: try result.uuid($0, 0))) })
+    }
+
+    /// The newest rows of some of a wallet's transfers; unknown ones are left out. `wallet` gives owner, asset and
+    /// metadata.
+    public func newest(of transfers: some Collection<TransferID>, in wallet: Wallet) throws -> [JournalRecord] {
+        let (wallets, ids) = (PostgresArray(of: .uuid), PostgresArray(of: .uuid))
+        for transfer in transfers {
+            wallets.append(uuid: wallet.id.uuid.bits)
+            ids.append(uuid: transfer.uuid.bits)
+        }
+        parameters.removeAll()
+        parameters.append(wallets)
+        parameters.append(ids)
+        let result = try connection.query("journal_transfers_of", parameters)
+        return try (0..<result.rowCount).compactMap { row in
+            guard let creation = try reading.entry(result, row, from: 0) else { return nil }
+            let last = try reading.entry(result, row, from: Statements.entryColumnCount) ?? creation
+            return JournalReader.record(last, creation: creation, of: wallet)
         }
     }
 

@@ -195,6 +195,17 @@ enum Statements {
         LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
         WHERE t.wallet_id = $1 AND t.transfer_id >= $2 ORDER BY t.transfer_id LIMIT $3
         """,
+        "journal_lacks": """
+        SELECT k.transfer_id FROM unnest($2::uuid[], $3::int8[]) k(transfer_id, version)
+        WHERE NOT EXISTS (SELECT FROM ledger.journal j
+            WHERE j.wallet_id = $1 AND j.version = k.version AND j.transfer_id = k.transfer_id)
+        """,
+        "journal_transfers_of": """
+        SELECT \(entryColumns("c")), \(entryColumns("r"))
+        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, transfer_id)
+        JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
+        \(transferJoin)
+        """,
         "journal_entry": """
         SELECT \(entryColumns("j")) FROM ledger.journal j WHERE j.wallet_id = $1 AND j.version = $2
         """,

@@ -108,7 +108,8 @@ struct JournalWalkTests {
         func applied(to entry: Entry, by change: Int128 = 1) -> Entry {
             let other: Direction? = entry.direction == .debit ? .credit : .debit
             return Entry(
-                walletID: entry.walletID, version: entry.version &+ (self == .version ? Int64(clamping: change) : 0), kind: entry.kind,
+                walletID: entry.walletID, version: entry.version &+ (self == .version ? Int64(clamping: change) : 0),
+                kind: entry.kind,
                 transferID: entry.transferID, direction: self == .direction ? other : entry.direction,
                 amount: entry.amount &+ (self == .amount ? change : 0),
                 balance: entry.balance &+ (self == .balance ? change : 0),
