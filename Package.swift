@@ -82,7 +82,7 @@ let package = Package(
                 "Runtime", "Observability",
             ]),
         tests(of: "Bench", ["JSON", "Ledger", "Runtime"]),
-        tests(of: "Commands", ["Runtime", "Observability", "Postgres"]),
+        tests(of: "Commands", ["wallet", "Runtime", "Observability", "Postgres"]),
         .testTarget(name: "SystemTests", dependencies: ["wallet", "TestSupport", "JSON"], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ],

@@ -10,18 +10,16 @@ public final class OperatorAPI: Sendable {
     private let metrics: MetricsRegistry
     private let logger: Logger
     private let ids: UUIDv7Generator
-    private let deadlines: Deadlines
 
-    /// `readiness` is what `/v1/ready` asks, in this order; `requestTimeout` bounds all of it.
+    /// `readiness` is what `/v1/ready` asks, in this order.
     public init(
         readiness: [ReadinessCheck], metrics: MetricsRegistry, logger: Logger,
-        requestTimeout: Duration = .seconds(8), clock: Clock = .system
+        clock: Clock = .system
     ) {
         self.readiness = Readiness(checks: readiness)
         self.metrics = metrics
         self.logger = logger
         ids = UUIDv7Generator(clock: clock)
-        deadlines = Deadlines(limit: requestTimeout, clock: clock)
     }
 
     /// Answers one request; never throws and never takes longer than the request timeout.
@@ -59,12 +57,7 @@ public final class OperatorAPI: Sendable {
             return answer
         case "/v1/health": return .status("alive")
         default:
-            let readiness = self.readiness
-            let result = await deadlines.bounded { () async -> Result<Answer, Problem> in
-                do { return .success(try await readiness.answer()) } catch { return .failure(Problem(catching: error)) }
-            }
-            guard let result else { throw Problem(timeUpFor: .ready) }
-            return try result.get()
+            return try await readiness.answer()
         }
     }
 }

@@ -129,9 +129,6 @@ struct FieldError: Hashable, Sendable {
 }
 
 /// A refusal on its way to the client: becomes `application/problem+json` (RFC 9457).
-///
-/// Asynchronous functions throw it untyped: Swift 6.3 makes code that crashes of asynchronous functions whose typed
-/// error is as large as this one.
 struct Problem: Error, Sendable {
     /// Members beyond the standard ones.
     enum Extension: Sendable {

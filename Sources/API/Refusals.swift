@@ -60,15 +60,4 @@ extension Problem {
             self.cause = cause
         }
     }
-
-    /// The answer when the time for a request is over.
-    init(timeUpFor endpoint: Route) {
-        if endpoint == .ready {
-            self.init(.notReady, "The checks did not end in time.")
-            retryAfter = 1
-        } else {
-            self.init(endpoint.isWrite ? LedgerStoreError.outcomeUnknown : LedgerStoreError.unavailable)
-        }
-        cause = "the time for the request is over"
-    }
 }

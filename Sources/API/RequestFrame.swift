@@ -3,18 +3,18 @@ import Ledger
 import Observability
 import Runtime
 
-/// What every request goes through: its route, its ids, its deadline, its line in the log and its place in the metrics.
+/// What every request goes through: its route, its ids, its line in the log and its place in the metrics.
 struct RequestFrame: Sendable {
     let metrics: APIMetrics
     let logger: Logger
     let clock: Clock
     let newID: @Sendable () -> RawUUID
-    let deadlines: Deadlines
 
-    /// Answers a request with what `handle` makes of it.
+    /// Answers a request with what `handle` makes of it. Nothing here ends a request that takes long: everything it
+    /// waits for, a lane or a pool, has a deadline of its own and knows what became of the work.
     func respond(
         to request: Request,
-        with handle: @escaping @Sendable (Destination, RequestHeaders, Trace) async -> Result<Answer, Problem>
+        with handle: @Sendable (Destination, RequestHeaders, Trace) async throws -> Answer
     ) async -> Response {
         let start = clock.monotonicNanoseconds()
         metrics.inFlight.add(1)
@@ -26,7 +26,7 @@ struct RequestFrame: Sendable {
         do {
             let destination = try Router.destination(method: request.method.name, path: request.path.utf8)
             endpoint = destination.endpoint
-            answer = try await bounded(destination.endpoint) { await handle(destination, headers, trace) }
+            answer = try await handle(destination, headers, trace)
         } catch {
             answer = Answer(Problem(catching: error), correlationID: trace.correlationID)
         }
@@ -47,15 +47,6 @@ struct RequestFrame: Sendable {
             "request refused by the server",
             ["correlation_id": .string(trace.correlationID), "status": .int(error.status), "code": .string(error.code)])
         return answer.response(trace)
-    }
-
-    private func bounded(
-        _ endpoint: Route, _ work: @escaping @Sendable () async -> Result<Answer, Problem>
-    ) async throws -> Answer {
-        // Health must answer while everything else hangs; it waits for nothing.
-        let result = endpoint == .health ? await work() : await deadlines.bounded(work)
-        guard let result else { throw Problem(timeUpFor: endpoint) }
-        return try result.get()
     }
 
     /// Every 5xx is an error, every other refusal information, every success a debug line: at a high rate one line a

@@ -10,19 +10,15 @@ public struct APIConfiguration: Sendable {
     public var assets: AssetTable
     /// What a wallet holds when its creation names no asset.
     public var defaultAsset: Asset
-    /// After this a request is answered with 503, whatever its work is doing.
-    public var requestTimeout: Duration
     /// How long a read waits for the projection to reach the version it was asked for.
     public var projectionPatience: Duration
 
     /// Limits and assets; the times are those of the contract unless told otherwise.
     public init(
-        assets: AssetTable, defaultAsset: Asset, requestTimeout: Duration = .seconds(8),
-        projectionPatience: Duration = .seconds(2)
+        assets: AssetTable, defaultAsset: Asset, projectionPatience: Duration = .seconds(2)
     ) {
         self.assets = assets
         self.defaultAsset = defaultAsset
-        self.requestTimeout = requestTimeout
         self.projectionPatience = projectionPatience
     }
 }
@@ -48,18 +44,13 @@ public final class WalletAPI: Sendable {
             assets: configuration.assets, defaultAsset: configuration.defaultAsset, newID: newID)
         reader = FreshReader(service: service, patience: configuration.projectionPatience, clock: clock)
         frame = RequestFrame(
-            metrics: APIMetrics(metrics), logger: logger, clock: clock, newID: newID,
-            deadlines: Deadlines(limit: configuration.requestTimeout, clock: clock))
+            metrics: APIMetrics(metrics), logger: logger, clock: clock, newID: newID)
     }
 
-    /// Answers one request; never throws and never takes longer than the request timeout.
+    /// Answers one request; never throws.
     public func respond(to request: Request) async -> Response {
         await frame.respond(to: request) { destination, headers, trace in
-            do {
-                return .success(try await self.answer(destination, request, headers, trace))
-            } catch {
-                return .failure(Problem(catching: error))
-            }
+            try await self.answer(destination, request, headers, trace)
         }
     }
 

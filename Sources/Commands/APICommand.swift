@@ -38,8 +38,7 @@ enum APICommand {
                 writer: writer, ledger: LedgerReader(pool: ledgerPool, assets: context.assets),
                 projection: ProjectionReader(pool: projectionPool, assets: context.assets)),
             configuration: APIConfiguration(
-                assets: context.assets, defaultAsset: defaultAsset,
-                requestTimeout: configuration[Settings.requestTimeout]),
+                assets: context.assets, defaultAsset: defaultAsset),
             readiness: readiness, metrics: context.metrics, logger: context.logger)
         let server = try context.makeServer(api)
         let operators = try context.makeOperatorServer(

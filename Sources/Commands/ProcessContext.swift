@@ -53,6 +53,7 @@ struct ProcessContext: Sendable {
     func makePool(_ name: String, _ schema: Schema, _ statements: [String: String], size: Int) -> PostgresPool {
         PostgresPool(
             name: name, configuration: schema.database.keepingToIndexes, size: size,
+            timeout: configuration[Settings.statementTimeout] + .seconds(1),
             statements: statements.merging(schema.statements) { first, _ in first }, logger: logger, metrics: metrics)
     }
 

@@ -1,12 +1,19 @@
 /// A UUID as its 128 bits, without Foundation. Text is the lower-case form of RFC 9562.
 public struct RawUUID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    // Two halves and not one 128-bit number: Swift 6.3 builds crashing code (without optimisation) for asynchronous
+    // functions whose 128-bit arguments do not all fit into registers, and ids are such arguments everywhere.
+    @usableFromInline let high: UInt64
+    @usableFromInline let low: UInt64
+
     /// The 128 bits, most significant first.
-    public let bits: UInt128
+    @inlinable
+    public var bits: UInt128 { UInt128(high) << 64 | UInt128(low) }
 
     /// Wraps the bits as they are.
     @inlinable
     public init(bits: UInt128) {
-        self.bits = bits
+        high = UInt64(truncatingIfNeeded: bits >> 64)
+        low = UInt64(truncatingIfNeeded: bits)
     }
 
     /// The next UUID in order, the first one for nil: where a walk goes on. Nil behind the last one.
@@ -19,14 +26,14 @@ public struct RawUUID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public init?(text: String) {
         var text = text
         guard let bits = text.withUTF8({ RawUUID.parse($0) }) else { return nil }
-        self.bits = bits
+        self.init(bits: bits)
     }
 
     /// Reads the 36 character form from UTF-8 bytes; nil for anything else.
     public init?(utf8 bytes: some Collection<UInt8>) {
         let parsed = bytes.withContiguousStorageIfAvailable { RawUUID.parse($0) } ?? RawUUID.parse(Array(bytes)[...])
         guard let parsed else { return nil }
-        bits = parsed
+        self.init(bits: parsed)
     }
 
     /// The lower-case 36 character form.
@@ -51,7 +58,7 @@ public struct RawUUID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Orders by the bits, as PostgreSQL orders its uuid type.
     @inlinable
     public static func < (left: RawUUID, right: RawUUID) -> Bool {
-        left.bits < right.bits
+        left.high == right.high ? left.low < right.low : left.high < right.high
     }
 
     private func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
@@ -61,7 +68,7 @@ public struct RawUUID: Hashable, Comparable, Sendable, CustomStringConvertible {
                 buffer[position] = 0x2D
                 position += 1
             }
-            let half = index < 8 ? UInt64(truncatingIfNeeded: bits >> 64) : UInt64(truncatingIfNeeded: bits)
+            let half = index < 8 ? high : low
             let byte = UInt8(truncatingIfNeeded: half >> UInt64(56 - 8 * (index & 7)))
             buffer[position] = RawUUID.digit(byte >> 4)
             buffer[position + 1] = RawUUID.digit(byte & 15)
@@ -128,7 +135,7 @@ public struct WalletID: Hashable, Comparable, Sendable, CustomStringConvertible 
 
     /// A well mixed number that never changes for an id: chooses lanes and event partitions.
     public var placement: UInt64 {
-        var mixed = UInt64(truncatingIfNeeded: uuid.bits >> 64) ^ UInt64(truncatingIfNeeded: uuid.bits)
+        var mixed = uuid.high ^ uuid.low
         mixed = (mixed ^ (mixed >> 33)) &* 0xFF51_AFD7_ED55_8CCD
         mixed = (mixed ^ (mixed >> 33)) &* 0xC4CE_B9FE_1A85_EC53
         return mixed ^ (mixed >> 33)

@@ -52,7 +52,7 @@ struct BatchCommitter {
         if session.connection.isHealthy { return true }
         guard clock.monotonicNanoseconds() >= nextConnect else { return false }
         do {
-            try session.connection.connect()
+            try session.connect(now: clock.wallMicroseconds, skewMax: configuration.clockSkewMax)
             backoff.reset()
             if wasConnected {
                 metrics.reconnects.increment()
@@ -70,13 +70,14 @@ struct BatchCommitter {
 
     /// Commits the operations and answers them.
     mutating func commit(_ batch: [PendingOperation]) {
-        commit(batch[...])
+        // One deadline for all attempts and halves: whoever waits behind this batch must not wait for ever.
+        let patience = UInt64(clamping: configuration.queueTimeout.wholeNanoseconds)
+        commit(batch[...], giveUpAt: clock.monotonicNanoseconds() + patience)
     }
 
-    private mutating func commit(_ batch: ArraySlice<PendingOperation>) {
+    private mutating func commit(_ batch: ArraySlice<PendingOperation>, giveUpAt: UInt64) {
         guard !batch.isEmpty else { return }
         var failure: Attempt = .done
-        let giveUpAt = clock.monotonicNanoseconds() + UInt64(clamping: configuration.queueTimeout.wholeNanoseconds)
         for number in 1...Self.attemptsMax {
             failure = attempt(batch)
             switch failure {
@@ -93,10 +94,10 @@ struct BatchCommitter {
             }
             break
         }
-        giveUp(batch, failure)
+        giveUp(batch, failure, giveUpAt)
     }
 
-    private mutating func giveUp(_ batch: ArraySlice<PendingOperation>, _ failure: Attempt) {
+    private mutating func giveUp(_ batch: ArraySlice<PendingOperation>, _ failure: Attempt, _ giveUpAt: UInt64) {
         switch failure {
         case .done:
             return
@@ -108,17 +109,21 @@ struct BatchCommitter {
             logger.error("outcome unknown", ["operations": .int(batch.count), "error": .describing(error)])
             answer(batch, .failure(.outcomeUnknown))
         case .again(let error), .spoiled(let error):
-            if batch.count > 1 {
+            let isPassing = (error as? PostgresError)?.isTransient ?? false
+            // A full disk or a server that stops is nobody's fault: halves would fare no better. A lock that somebody
+            // holds is one wallet's trouble, a row that was created twice one operation's.
+            let isShared = isPassing && !Self.concernsOneWallet(error)
+            if batch.count > 1, !isShared, clock.monotonicNanoseconds() < giveUpAt {
                 metrics.splits.increment()
                 logger.warning("batch is split", ["operations": .int(batch.count), "error": .describing(error)])
                 let middle = batch.startIndex + batch.count / 2
-                commit(batch[..<middle])
-                commit(batch[middle...])
+                commit(batch[..<middle], giveUpAt: giveUpAt)
+                commit(batch[middle...], giveUpAt: giveUpAt)
                 return
             }
-            logger.error("operation refused by the database", ["error": .describing(error)])
-            let isPassing = (error as? PostgresError)?.isTransient ?? false
-            answer(batch, .failure(isPassing ? .unavailable : .inconsistent("\(error)")))
+            logger.error(
+                "batch refused by the database", ["operations": .int(batch.count), "error": .describing(error)])
+            answer(batch, .failure(isPassing || batch.count > 1 ? .unavailable : .inconsistent("\(error)")))
         }
     }
 
@@ -212,9 +217,21 @@ struct BatchCommitter {
             nextConnect = 0
             return .again(error)
         }
+        if error.sqlState == .featureNotSupported || error.sqlState == .readOnlyTransaction {
+            // The server became a standby under this connection: another one may lead to the new primary.
+            session.connection.close()
+            nextConnect = 0
+            return .away(error)
+        }
+        if error.sqlState == .lockNotAvailable { return .spoiled(error) }
         // Somebody else created the same wallet or key in the meantime: now it can be read.
         if error.sqlState == .uniqueViolation || error.isTransient { return .again(error) }
         return .spoiled(error)
+    }
+
+    private static func concernsOneWallet(_ error: any Error) -> Bool {
+        guard let state = (error as? PostgresError)?.sqlState else { return false }
+        return state == .lockNotAvailable || state == .uniqueViolation
     }
 }
 

@@ -13,7 +13,7 @@ struct BatchWrites {
 
     /// A wallet key to store.
     struct WalletKey {
-        let key: String
+        let key: IdempotencyKey
         let wallet: WalletID
     }
 
@@ -43,7 +43,7 @@ struct BatchWrites {
         switch decision.verdict {
         case .applied:
             if case .open = operation.command, let key = operation.key {
-                walletKeys.append(WalletKey(key: key.reference, wallet: operation.walletID))
+                walletKeys.append(WalletKey(key: key, wallet: operation.walletID))
             }
         case .refused(let refusal, recorded: true):
             // A refused credit is in the journal already.
@@ -61,6 +61,10 @@ struct BatchWrites {
     mutating func settle(_ book: Book) {
         postings.sort { left, right in
             (left.entry.walletID, left.entry.version) < (right.entry.walletID, right.entry.version)
+        }
+        walletKeys.sort { $0.key.digest < $1.key.digest }
+        refusals.sort { left, right in
+            (left.operation.walletID.uuid, left.key.digest) < (right.operation.walletID.uuid, right.key.digest)
         }
         var opened: Set<WalletID> = []
         var created: Set<TransferKey> = []

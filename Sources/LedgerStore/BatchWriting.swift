@@ -37,7 +37,7 @@ final class BatchWriting {
     private let resolutions = Columns([.uuid, .uuid, .int8, .int2])
     private let expirations = Columns([.timestamp, .uuid, .uuid])
     private let refusals = Columns([.uuid, .uuid, .uuid, .uuid, .timestamp, .text, .text, .text])
-    private let walletKeys = Columns([.text, .uuid])
+    private let walletKeys = Columns([.uuid, .text, .uuid])
 
     /// Queues the statements for `writes` and returns how many there are.
     func send(_ writes: inout BatchWrites, batchID: RawUUID, on pipeline: PostgresPipeline) throws -> Int {
@@ -75,8 +75,9 @@ final class BatchWriting {
         }
         try send(walletKeys, "insert_wallet_keys", writes.walletKeys.count) { columns in
             for key in writes.walletKeys {
-                columns[0].append(text: key.key)
-                columns[1].append(uuid: key.wallet.uuid.bits)
+                columns[0].append(uuid: key.key.digest)
+                columns[1].append(text: key.key.reference)
+                columns[2].append(uuid: key.wallet.uuid.bits)
             }
         }
         let events = writes.events.eventCount

@@ -25,7 +25,8 @@ struct Book {
     var openings: [WalletID: Prior] = [:]
     var transfers: [TransferKey: TransferRecord] = [:]
     var keys: [OperationKey: Prior] = [:]
-    var walletKeys: [String: Prior] = [:]
+    /// By the key's digest: texts that Unicode calls equal are still different keys.
+    var walletKeys: [UInt128: Prior] = [:]
 
     /// Decides `operation` on the current state and takes its postings over.
     mutating func decide(_ operation: Operation, at now: Timestamp) -> Decision {
@@ -42,7 +43,7 @@ struct Book {
         var transfer: Receipt?
         switch operation.command {
         case .open:
-            priorByKey = operation.key.flatMap { walletKeys[$0.reference] } ?? priorByKey
+            priorByKey = operation.key.flatMap { walletKeys[$0.digest] } ?? priorByKey
             priorByID = openings[operation.walletID]
         case .transfer(let order):
             if order.hasClientID,
@@ -82,7 +83,7 @@ struct Book {
         }
         if case .open = operation.command {
             openings[operation.walletID] = prior
-            if let key = operation.key { walletKeys[key.reference] = prior }
+            if let key = operation.key { walletKeys[key.digest] = prior }
         }
     }
 }

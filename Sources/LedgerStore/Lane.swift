@@ -45,6 +45,16 @@ final class Lane: Sendable {
         session.connection.close()
     }
 
+    /// Closes the queue and refuses what is in it, for a lane whose thread does not run.
+    func abandon() {
+        queue.close()
+        while true {
+            let left = queue.takeAll(max: configuration.batchMax, waitUpTo: .zero)
+            if left.isEmpty { return }
+            for pending in left { pending.answer.resume(returning: .failure(.unavailable)) }
+        }
+    }
+
     /// The operations that are still worth doing; the others are refused.
     private func takeLive(_ batch: [PendingOperation]) -> [PendingOperation] {
         let now = clock.monotonicNanoseconds()

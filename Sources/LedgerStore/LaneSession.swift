@@ -1,6 +1,7 @@
 import Events
 import Ledger
 import Postgres
+import Runtime
 
 /// One operation on its way through a lane.
 struct PendingOperation: Sendable {
@@ -20,7 +21,7 @@ struct BatchNeeds {
     private(set) var transfers: Set<TransferKey> = []
     private(set) var keys: Set<OperationKey> = []
     private(set) var openings: Set<WalletID> = []
-    private(set) var walletKeys: Set<String> = []
+    private(set) var walletKeys: Set<UInt128> = []
 
     init(_ batch: ArraySlice<PendingOperation>) {
         for pending in batch { add(pending.operation) }
@@ -33,7 +34,7 @@ struct BatchNeeds {
         switch operation.command {
         case .open(let opening):
             if opening.hasClientID { openings.insert(id) }
-            if let key = operation.key { walletKeys.insert(key.reference) }
+            if let key = operation.key { walletKeys.insert(key.digest) }
         case .transfer(let order):
             // A fresh random id cannot be in use.
             if order.hasClientID { transfers.insert(TransferKey(wallet: id, transfer: order.id)) }
@@ -41,6 +42,12 @@ struct BatchNeeds {
             transfers.insert(TransferKey(wallet: id, transfer: transfer))
         }
     }
+}
+
+/// The server that answers is not one to write to.
+struct UnfitServer: Error, CustomStringConvertible {
+    let reason: String
+    var description: String { reason }
 }
 
 /// A wallet came into being between two reads of one batch: to be read again.
@@ -57,13 +64,34 @@ final class LaneSession {
     private let parameters = PostgresParameters()
     private let uuids = PostgresArray(of: .uuid)
     private let moreUUIDs = PostgresArray(of: .uuid)
-    private let texts = PostgresArray(of: .text)
 
     /// A session that is not connected yet.
     init(database: PostgresConfiguration, assets: AssetTable) throws {
         connection = PostgresConnection(configuration: database.keepingToIndexes)
         reading = RowReading(assets: assets)
         for (name, sql) in Statements.lane.sorted(by: { $0.key < $1.key }) { try connection.prepare(name, sql) }
+    }
+
+    /// Connects, and makes sure that the server is one to write to: a primary, whose commits are durable when they
+    /// return, and whose clock agrees with `now` to within `skewMax`. Throws `UnfitServer` or `PostgresError`.
+    func connect(now: () -> Int64, skewMax: Duration) throws {
+        try connection.connect()
+        do {
+            let standing = try connection.query("standing")
+            if try standing.bool(0, 0) { throw UnfitServer(reason: "the server is a standby") }
+            if try standing.text(0, 1) == "off" {
+                // An answer before the flush would be a promise that a crash breaks.
+                try connection.execute("SET synchronous_commit = on")
+            }
+            let skew = try standing.timestamp(0, 2) - now()
+            if skew.magnitude > UInt64(clamping: skewMax.wholeNanoseconds / 1000) {
+                throw UnfitServer(
+                    reason: "its clock and this machine's differ by \(skew / 1000) ms; one of them must be set")
+            }
+        } catch {
+            connection.close()
+            throw error
+        }
     }
 
     /// First round trip: opens the transaction, locks the wallets in id order and reads what the batch touches.
@@ -116,9 +144,10 @@ final class LaneSession {
         parameters.append(text: transactionID)
         do {
             let status = try connection.query("transaction_status", parameters)
+            if try status.bool(0, 1) { return nil }
             if !status.isNull(0, 0), try status.text(0, 0) == "in progress" { return nil }
-        } catch  where error.kind == .server {
-            // The server has forgotten the transaction: it crashed before anything of it was durable.
+        } catch  where error.sqlState == .invalidParameterValue {
+            // The id is in the future: the server crashed before anything of the transaction was durable.
         }
         // A crash may give the same id to another transaction, so the batch's own row has the last word.
         parameters.removeAll()
@@ -162,9 +191,9 @@ final class LaneSession {
             try send("read_openings", on: pipeline, [uuids])
         }
         if !needs.walletKeys.isEmpty {
-            texts.removeAll()
-            for key in needs.walletKeys { texts.append(text: key) }
-            try send("read_wallet_keys", on: pipeline, [texts])
+            uuids.removeAll()
+            for key in needs.walletKeys { uuids.append(uuid: key) }
+            try send("read_wallet_keys", on: pipeline, [uuids])
         }
     }
 
@@ -213,7 +242,7 @@ final class LaneSession {
         for row in 0..<result.rowCount {
             let owner = try reading.wallet(result, row, from: 1)
             guard let entry = try reading.entry(result, row, from: 1 + Statements.walletColumnCount) else { continue }
-            book.walletKeys[try result.text(row, 0)] = Prior(entry: entry, creation: nil, wallet: owner)
+            book.walletKeys[try result.uuid(row, 0)] = Prior(entry: entry, creation: nil, wallet: owner)
         }
     }
 

@@ -20,6 +20,8 @@ public struct LedgerWriterConfiguration: Sendable {
     public var lingerEnough = 1
     /// How long the outcome of a lost commit is looked for.
     public var lookUpTimeout: Duration = .seconds(10)
+    /// How far this machine's clock and the database's may differ: expiries are decided by it.
+    public var clockSkewMax: Duration = .seconds(5)
     /// How many partitions events are spread over.
     public var eventPartitions = 8
     /// How many events one message holds at most, 1 to 500.
@@ -96,7 +98,13 @@ public final class LedgerWriter: Service {
             for (number, lane) in lanes.enumerated() {
                 group.addTask { try await runOnOwnThread("lane-\(number)") { try lane.run() } }
             }
-            try await group.waitForAll()
+            do {
+                try await group.waitForAll()
+            } catch {
+                // A lane that cannot run would take operations and never answer them.
+                for lane in lanes { lane.abandon() }
+                throw error
+            }
         }
     }
 

@@ -63,11 +63,11 @@ enum Statements {
         SELECT \(entryColumns("j")) FROM ledger.journal j WHERE j.wallet_id = ANY($1::uuid[]) AND j.version = 1
         """,
         "read_wallet_keys": """
-        SELECT k.key, \(walletColumns("w")), \(entryColumns("j"))
+        SELECT k.key_digest, \(walletColumns("w")), \(entryColumns("j"))
         FROM ledger.wallet_keys k
         JOIN ledger.wallets w ON w.id = k.wallet_id
         JOIN ledger.journal j ON j.wallet_id = k.wallet_id AND j.version = 1
-        WHERE k.scope = '' AND k.key = ANY($1::text[])
+        WHERE k.scope = '' AND k.key_digest = ANY($1::uuid[])
         """,
         "insert_wallets": """
         INSERT INTO ledger.wallets (id, created_at, updated_at, version, status, asset, balance, pending_debit,
@@ -115,13 +115,18 @@ enum Statements {
             $7::text[], $8::text[])
         """,
         "insert_wallet_keys": """
-        INSERT INTO ledger.wallet_keys (scope, key, wallet_id) SELECT '', * FROM unnest($1::text[], $2::uuid[])
+        INSERT INTO ledger.wallet_keys (scope, key_digest, reference_id, wallet_id)
+        SELECT '', * FROM unnest($1::uuid[], $2::text[], $3::uuid[])
         """,
         "insert_outbox": """
         INSERT INTO ledger.outbox (id, created_at, next_attempt_at, event_count, messages)
         VALUES ($1, now(), now(), $2, $3)
         """,
-        "transaction_status": "SELECT pg_xact_status($1::text::xid8)",
+        // A standby knows nothing of a transaction that is only on its way to it.
+        "transaction_status": "SELECT pg_xact_status($1::text::xid8), pg_is_in_recovery()",
+        "standing": """
+        SELECT pg_is_in_recovery(), current_setting('synchronous_commit'), clock_timestamp()
+        """,
         "batch_exists": "SELECT EXISTS (SELECT FROM ledger.outbox WHERE id = $1)",
     ]
 

@@ -245,6 +245,9 @@ import Testing
 
     @Test func aMinimumVersionWaitsForTheProjection() async throws {
         var setup = Setup()
+        // Far beyond what a busy machine needs: only an answer ends the wait.
+        setup.patience = .seconds(300)
+        setup.timeout = .seconds(300)
         let asked = Mutex(0)
         let (behind, there) = (try makeWallet(version: 3), try makeWallet(version: 5))
         setup.projectedWallet = {

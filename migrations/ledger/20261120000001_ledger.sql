@@ -110,9 +110,10 @@ CREATE TABLE ledger.refusals (
 -- Which wallet an idempotency key created; a scope keeps the keys of one kind apart.
 CREATE TABLE ledger.wallet_keys (
     scope text NOT NULL,
-    key text NOT NULL,
+    key_digest uuid NOT NULL,
     wallet_id uuid NOT NULL,
-    PRIMARY KEY (scope, key)
+    reference_id text NOT NULL,
+    PRIMARY KEY (scope, key_digest)
 );
 
 -- One row for each committed batch; it leaves with the transaction of the change and stays for the retention.
