@@ -7,8 +7,10 @@ enum RebuildCommand {
     static let subcommand = Subcommand(
         specification: CommandSpecification(
             name: "rebuild", summary: "Rebuild projections from the journal.",
-            discussion:
-                "Each wallet is replaced in one transaction: readers see the old or the new state, never a mix.",
+            discussion: """
+                Works while traffic runs: readers see the old or the new state of each wallet and transfer. What \
+                the journal does not know is removed from the projections.
+                """,
             options: [.configurationFile, .flag("all", "Rebuild all wallets.")],
             positionals: [("WALLET", "A wallet's id.")]),
         run: run)
@@ -30,6 +32,7 @@ enum RebuildCommand {
         }
         for discrepancy in report.discrepancies { Terminal.write("\(discrepancy)\n") }
         Terminal.write("\(report.wallets) wallets rebuilt from \(report.entries) entries\n")
+        if report.strays > 0 { Terminal.write("\(report.strays) wallets removed that the ledger does not know\n") }
         return report.discrepancies.isEmpty ? 0 : 1
     }
 }

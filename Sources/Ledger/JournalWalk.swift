@@ -54,7 +54,7 @@ public struct JournalWalk: Sendable {
     public mutating func step(_ entry: Entry, creation: Entry?) -> [Discrepancy] {
         var problems: [String] = []
         if entry.walletID != walletID { problems.append("belongs to wallet \(entry.walletID)") }
-        if entry.version != version + 1 { problems.append("follows version \(version)") }
+        if entry.version != version &+ 1 { problems.append("follows version \(version)") }
         apply(entry, creation: creation, &problems)
         compare("balance", stored: entry.balance, derived: balance, &problems)
         compare("pending debit", stored: entry.pendingDebit, derived: pendingDebit, &problems)
@@ -67,25 +67,25 @@ public struct JournalWalk: Sendable {
         let held = creation?.amount ?? 0
         switch (entry.kind, entry.direction) {
         case (.opened, _):
-            balance += entry.amount
+            Self.add(entry.amount, to: &balance, &problems)
         case (.pending, .debit):
-            pendingDebit += entry.amount
+            Self.add(entry.amount, to: &pendingDebit, &problems)
         case (.pending, .credit):
-            pendingCredit += entry.amount
+            Self.add(entry.amount, to: &pendingCredit, &problems)
         case (.posted, .debit):
-            balance += entry.amount
+            Self.add(entry.amount, to: &balance, &problems)
         case (.posted, .credit):
-            balance -= entry.amount
+            Self.take(entry.amount, from: &balance, &problems)
         case (.completed, .debit):
-            pendingDebit -= held
-            balance += entry.amount
+            Self.take(held, from: &pendingDebit, &problems)
+            Self.add(entry.amount, to: &balance, &problems)
         case (.completed, .credit):
-            pendingCredit -= held
-            balance -= entry.amount
+            Self.take(held, from: &pendingCredit, &problems)
+            Self.take(entry.amount, from: &balance, &problems)
         case (.reverted, .debit), (.expired, .debit):
-            pendingDebit -= held
+            Self.take(held, from: &pendingDebit, &problems)
         case (.reverted, .credit), (.expired, .credit):
-            pendingCredit -= held
+            Self.take(held, from: &pendingCredit, &problems)
         case (.refused, _):
             break
         case (.pending, nil), (.posted, nil), (.completed, nil), (.reverted, nil), (.expired, nil):
@@ -101,6 +101,20 @@ public struct JournalWalk: Sendable {
         case .opened, .pending, .posted, .refused:
             break
         }
+    }
+
+    // Stored values may be anything: a sum beyond the type's range is one more thing to tell of.
+
+    private static func add(_ amount: Int128, to sum: inout Int128, _ problems: inout [String]) {
+        let (result, isTooLarge) = sum.addingReportingOverflow(amount)
+        if isTooLarge { problems.append("\(sum) and \(amount) minor units add up beyond all bounds") }
+        sum = result
+    }
+
+    private static func take(_ amount: Int128, from sum: inout Int128, _ problems: inout [String]) {
+        let (result, isTooLarge) = sum.subtractingReportingOverflow(amount)
+        if isTooLarge { problems.append("\(sum) less \(amount) minor units is beyond all bounds") }
+        sum = result
     }
 
     private func compare(_ what: String, stored: Int128, derived: Int128, _ problems: inout [String]) {

@@ -18,8 +18,6 @@ public struct StoredWallet: Sendable {
     public let wallet: Wallet
     /// The newest journal row; nil when the journal has none.
     public let newest: Entry?
-    /// The sum of the wallet's pending debits and credits, from the transfers table; nil where it was not asked for.
-    public let open: (debits: Int128, credits: Int128)?
 }
 
 /// A row of the transfers table next to the journal rows that it names.
@@ -86,14 +84,7 @@ public struct JournalReader {
 
     /// The rows of one wallet's journal after `version`, in order. `wallet` gives owner, asset and metadata.
     public func records(of wallet: Wallet, after version: Int64, limit: Int) throws -> [JournalRecord] {
-        parameters.removeAll()
-        parameters.append(uuid: wallet.id.uuid.bits)
-        parameters.append(int8: version)
-        parameters.append(int8: Int64(limit))
-        let result = try connection.query("journal_entries", parameters)
-        return try (0..<result.rowCount).compactMap { row in
-            try record(result, row, of: wallet)
-        }
+        try records(of: [(wallet, version)], limit: limit)[wallet.id] ?? []
     }
 
     /// The rows of several wallets' journals in one statement: of each those after its version, in order, at most
@@ -128,6 +119,10 @@ public struct JournalReader {
     private func record(_ result: PostgresResult, _ row: Int, of wallet: Wallet) throws -> JournalRecord? {
         guard let entry = try reading.entry(result, row, from: 0) else { return nil }
         let creation = try reading.entry(result, row, from: Statements.entryColumnCount)
+        return Self.record(entry, creation: creation, of: wallet)
+    }
+
+    private static func record(_ entry: Entry, creation: Entry?, of wallet: Wallet) -> JournalRecord {
         let transfer = creation.flatMap { Transfer(creation: $0, last: entry) }
         let event = WalletEvent(
             type: EventType(entry.kind), wallet: wallet.after(entry), transfer: transfer, origin: .none)
@@ -153,6 +148,42 @@ public struct JournalReader {
         }
     }
 
+    /// Those of a wallet's transfers, each with a version, of which the journal has no row.
+    public func lacking(
+        _ transfers: [(id: TransferID, version: Int64)], of wallet: WalletID
+    ) throws -> Set<TransferID> {
+        let (ids, versions) = (PostgresArray(of: .uuid), PostgresArray(of: .int8))
+        for transfer in transfers {
+            ids.append(uuid: transfer.id.uuid.bits)
+            versions.append(int8: transfer.version)
+        }
+        parameters.removeAll()
+        parameters.append(uuid: wallet.uuid.bits)
+        parameters.append(ids)
+        parameters.append(versions)
+        let result = try connection.query("journal_lacks", parameters)
+        return try Set((0..<result.rowCount).map { TransferID(RawUUID(bits: try result.uuid($0, 0))) })
+    }
+
+    /// The newest rows of some of a wallet's transfers; unknown ones are left out. `wallet` gives owner, asset and
+    /// metadata.
+    public func newest(of transfers: some Collection<TransferID>, in wallet: Wallet) throws -> [JournalRecord] {
+        let (wallets, ids) = (PostgresArray(of: .uuid), PostgresArray(of: .uuid))
+        for transfer in transfers {
+            wallets.append(uuid: wallet.id.uuid.bits)
+            ids.append(uuid: transfer.uuid.bits)
+        }
+        parameters.removeAll()
+        parameters.append(wallets)
+        parameters.append(ids)
+        let result = try connection.query("journal_transfers_of", parameters)
+        return try (0..<result.rowCount).compactMap { row in
+            guard let creation = try reading.entry(result, row, from: 0) else { return nil }
+            let last = try reading.entry(result, row, from: Statements.entryColumnCount) ?? creation
+            return JournalReader.record(last, creation: creation, of: wallet)
+        }
+    }
+
     /// One row of a wallet's journal; nil when there is none.
     public func entry(of wallet: WalletID, version: Int64) throws -> Entry? {
         parameters.removeAll()
@@ -165,9 +196,8 @@ public struct JournalReader {
     private func stored(_ result: PostgresResult) throws -> [StoredWallet] {
         try (0..<result.rowCount).map { row in
             StoredWallet(
-                wallet: try reading.wallet(result, row, from: 2),
-                newest: try reading.entry(result, row, from: 2 + Statements.walletColumnCount),
-                open: try result.optionalInt128(row, 0).map { ($0, try result.int128(row, 1)) })
+                wallet: try reading.wallet(result, row, from: 0),
+                newest: try reading.entry(result, row, from: Statements.walletColumnCount))
         }
     }
 }

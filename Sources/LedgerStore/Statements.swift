@@ -162,35 +162,23 @@ enum Statements {
         ) j ON true
         """
 
-    private static let openSums = """
-        (SELECT coalesce(sum(t.amount) FILTER (WHERE t.direction = 1), 0)::numeric(38, 0)
-            FROM ledger.transfers t WHERE t.wallet_id = w.id AND t.status = 1),
-        (SELECT coalesce(sum(t.amount) FILTER (WHERE t.direction = 2), 0)::numeric(38, 0)
-            FROM ledger.transfers t WHERE t.wallet_id = w.id AND t.status = 1)
-        """
-
     /// Reads of `JournalReader`.
     static let journal: [String: String] = [
         "journal_wallets": """
-        SELECT NULL::numeric(38, 0), NULL::numeric(38, 0), \(walletColumns("w")), \(entryColumns("j"))
+        SELECT \(walletColumns("w")), \(entryColumns("j"))
         FROM (SELECT * FROM ledger.wallets WHERE id >= $1 ORDER BY id LIMIT $2) w
         \(newestJoin)
         ORDER BY w.id
         """,
         "journal_wallet": """
-        SELECT \(openSums), \(walletColumns("w")), \(entryColumns("j"))
+        SELECT \(walletColumns("w")), \(entryColumns("j"))
         FROM ledger.wallets w \(newestJoin) WHERE w.id = $1
         """,
         "journal_version": """
         SELECT version FROM ledger.journal WHERE wallet_id = $1 ORDER BY version DESC LIMIT 1
         """,
-        "journal_entries": """
-        SELECT \(entryColumns("j")), \(entryColumns("c"))
-        FROM ledger.journal j
-        LEFT JOIN ledger.transfers t ON t.wallet_id = j.wallet_id AND t.transfer_id = j.transfer_id
-        LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
-        WHERE j.wallet_id = $1 AND j.version > $2 ORDER BY j.version LIMIT $3
-        """,
+        // Also for a single wallet: with `wallet_id = $1` the constant spreads to the joined tables, and the planner
+        // then walks over the whole wallet for each row.
         "journal_entries_of": """
         SELECT \(entryColumns("j")), \(entryColumns("c"))
         FROM unnest($1::uuid[], $2::int8[]) WITH ORDINALITY k(wallet_id, version, place)
@@ -211,6 +199,17 @@ enum Statements {
         LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
         LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
         WHERE t.wallet_id = $1 AND t.transfer_id >= $2 ORDER BY t.transfer_id LIMIT $3
+        """,
+        "journal_lacks": """
+        SELECT k.transfer_id FROM unnest($2::uuid[], $3::int8[]) k(transfer_id, version)
+        WHERE NOT EXISTS (SELECT FROM ledger.journal j
+            WHERE j.wallet_id = $1 AND j.version = k.version AND j.transfer_id = k.transfer_id)
+        """,
+        "journal_transfers_of": """
+        SELECT \(entryColumns("c")), \(entryColumns("r"))
+        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, transfer_id)
+        JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
+        \(transferJoin)
         """,
         "journal_entry": """
         SELECT \(entryColumns("j")) FROM ledger.journal j WHERE j.wallet_id = $1 AND j.version = $2

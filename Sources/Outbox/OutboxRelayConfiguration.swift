@@ -43,7 +43,8 @@ struct RelayMetrics: Sendable {
     let unread: Counter
 
     init(_ registry: MetricsRegistry) {
-        entries = registry.gauge("wallet_outbox_entries", "Outbox rows that wait to be published.")
+        entries = registry.gauge(
+            "wallet_outbox_entries", "Outbox rows that wait to be published; counted up to 100,001.")
         oldestSeconds = registry.gauge("wallet_outbox_oldest_seconds", "Age of the oldest waiting outbox row.")
         events = registry.counter("wallet_outbox_events_published_total", "Events published.")
         messages = registry.counter("wallet_outbox_messages_published_total", "Messages published.")

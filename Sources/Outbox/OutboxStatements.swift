@@ -29,8 +29,10 @@ enum OutboxStatements {
             ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED)
         """,
         "outbox_backlog": """
-        SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::int8
-        FROM ledger.outbox WHERE published_at IS NULL
+        SELECT
+            (SELECT count(*) FROM (SELECT FROM ledger.outbox WHERE published_at IS NULL LIMIT $1) w),
+            coalesce(extract(epoch FROM now() - (
+                SELECT created_at FROM ledger.outbox WHERE published_at IS NULL ORDER BY created_at LIMIT 1)), 0)::int8
         """,
         "lock_stream_setup": "SELECT pg_advisory_xact_lock(hashtextextended('wallet stream setup', 0))",
         "known_stream": "SELECT created, last_sequence FROM ledger.outbox_streams WHERE stream = $1",
@@ -38,20 +40,30 @@ enum OutboxStatements {
         UPDATE ledger.outbox_streams SET last_sequence = $3, observed_at = now()
         WHERE stream = $1 AND created = $2 AND last_sequence < $3
         """,
-        // Only one of several relays that see the same loss gets a row back and tells of it.
+        // Only one of several relays that see the same loss gets a row back and tells of it; a slow one, which saw the
+        // stream before others published into it, does not.
         "replace_stream": """
         INSERT INTO ledger.outbox_streams AS s (stream, created, last_sequence, observed_at)
         VALUES ($1, $2, $3, now())
         ON CONFLICT (stream) DO UPDATE
         SET created = excluded.created, last_sequence = excluded.last_sequence, observed_at = now()
-        WHERE s.created = $4 AND s.last_sequence >= $5
+        WHERE s.created = $4 AND s.last_sequence = $5
         RETURNING 1
         """,
         // Whatever was claimed once may have been published and lost, also what another relay is about to mark: the
         // new drive keeps its mark from counting. Rows that were done already have no attempts any more.
+        // A piece is a range of ids, so that no part of the table is looked at twice, whatever is in it.
         "redrive_outbox": """
-        UPDATE ledger.outbox SET published_at = NULL, drive = drive + 1, attempts = 0, next_attempt_at = now()
-        WHERE id IN (SELECT id FROM ledger.outbox WHERE attempts > 0 ORDER BY id LIMIT $1 FOR UPDATE)
+        WITH piece AS MATERIALIZED (SELECT id FROM ledger.outbox WHERE id > $2 ORDER BY id LIMIT $1),
+        handed AS (
+            SELECT o.id FROM piece JOIN ledger.outbox o ON o.id = piece.id WHERE o.attempts > 0
+            ORDER BY o.id FOR UPDATE OF o
+        ),
+        redriven AS (
+            UPDATE ledger.outbox o SET published_at = NULL, drive = drive + 1, attempts = 0, next_attempt_at = now()
+            FROM handed WHERE o.id = handed.id RETURNING o.id
+        )
+        SELECT (SELECT count(*) FROM redriven), count(*), (SELECT id FROM piece ORDER BY id DESC LIMIT 1) FROM piece
         """,
     ]
 }

@@ -106,10 +106,12 @@ struct OutboxStore: Sendable {
         }
     }
 
-    /// How many rows wait, and for how long the oldest.
+    /// How many rows wait, counted up to `backlogMax`, and for how long the oldest.
     func backlog() async throws -> (entries: Int, oldestSeconds: Int) {
         try await pool.withConnection { connection in
-            let result = try connection.query("outbox_backlog")
+            let parameters = PostgresParameters()
+            parameters.append(int8: Int64(Self.backlogMax))
+            let result = try connection.query("outbox_backlog", parameters)
             return (try result.int(0, 0), try result.int(0, 1))
         }
     }
@@ -124,6 +126,9 @@ struct OutboxStore: Sendable {
         }
     }
 
+    /// Past this many, rows that wait are no longer counted: it is done each second.
+    static let backlogMax = 100_001
+
     /// What is remembered of a stream; nil before the first look.
     func knownStream(_ name: String) async throws -> (created: String, lastSequence: Int64)? {
         try await pool.withConnection { connection in
@@ -134,22 +139,27 @@ struct OutboxStore: Sendable {
         }
     }
 
-    /// Has everything sent anew that was ever handed to a stream and is still here. Returns how many rows. In pieces:
-    /// a busy retention is far more than one statement's time allows.
-    func redrive() async throws -> Int {
+    /// Has everything sent anew that was ever handed to a stream and is still here. Returns how many rows. In pieces, in
+    /// id order: a busy retention is far more than one statement's time allows. What an interrupted run has done is not
+    /// done again by the next one. Throws `CancellationError` when it is told to stop first.
+    func redrive(until stopping: StopSignal? = nil, piece: Int = 2000) async throws -> Int {
         var total = 0
-        while true {
-            let rows = try await pool.withConnection { connection in
+        var last = RawUUID(bits: 0)
+        while stopping?.isStopped != true {
+            let after = last
+            let (redriven, seen, end) = try await pool.withConnection { connection in
                 let parameters = PostgresParameters()
-                parameters.append(int8: Self.redriveAtOnce)
-                return try connection.query("redrive_outbox", parameters).affectedRows
+                parameters.append(int8: Int64(piece))
+                parameters.append(uuid: after.bits)
+                let result = try connection.query("redrive_outbox", parameters)
+                return (try result.int(0, 0), try result.int(0, 1), try result.optionalUUID(0, 2))
             }
-            total += rows
-            if rows < Int(Self.redriveAtOnce) { return total }
+            total += redriven
+            guard seen == piece, let end else { return total }
+            last = RawUUID(bits: end)
         }
+        throw CancellationError()
     }
-
-    private static let redriveAtOnce: Int64 = 2000
 
     /// Replaces what is remembered of a stream, if it still is `known`. False when another relay was first.
     func replaceStream(

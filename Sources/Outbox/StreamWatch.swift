@@ -122,20 +122,32 @@ final class StreamWatch: Sendable {
     private func look(until stopping: StopSignal) async throws {
         let epoch = await beginLook(until: stopping)
         if stopping.isStopped { return }
-        // Read before the stream is asked: a sequence that another relay records meanwhile must not look like a loss.
-        let known = try await store.knownStream(configuration.stream.name)
-        let (info, consumer) = try await ensure()
-        let last = Int64(clamping: info.lastSequence)
-        if known?.created != info.created || known.map({ last < $0.lastSequence }) ?? true {
-            try await remember(info, last, insteadOf: known)
-        } else {
-            compare(info, consumer)
-        }
+        var info: StreamInfo
+        var rounds = 0
+        repeat {
+            guard rounds < Self.roundsMax else { throw UnsettledStream(name: configuration.stream.name) }
+            rounds += 1
+            // Read before the stream is asked: a sequence that another relay records meanwhile must not look like a
+            // loss.
+            let known = try await store.knownStream(configuration.stream.name)
+            let (stream, consumer) = try await ensure()
+            info = stream
+            let last = Int64(clamping: info.lastSequence)
+            if let known, known.created == info.created, known.lastSequence <= last {
+                compare(stream, consumer)
+                break
+            }
+            // Another relay may know more than was read here: then all is looked at anew.
+            if try await remember(info, last, insteadOf: known, until: stopping) { break }
+        } while true
+        let created = info.created
         // What was seen over a connection that is gone by now says nothing about the stream behind the next one.
         state.withLock { state in
-            if state.epoch == epoch { state.created = info.created }
+            if state.epoch == epoch { state.created = created }
         }
     }
+
+    private static let roundsMax = 5
 
     /// The stream and its consumer, made or brought to their settings. They are made by one relay at a time: a server
     /// asked twice at once for the same consumer (2.9.10) makes one that never delivers anything.
@@ -175,15 +187,17 @@ final class StreamWatch: Sendable {
         onLoss()
     }
 
-    /// Takes note of a stream that is new here or has lost messages; what it may have lost is sent again first.
+    /// Takes note of a stream that is new here or has lost messages; what it may have lost is sent again first. False
+    /// when something else than `known` is remembered by now.
     private func remember(
-        _ info: StreamInfo, _ last: Int64, insteadOf known: (created: String, lastSequence: Int64)?
-    ) async throws {
-        let redriven = known == nil ? 0 : try await store.redrive()
+        _ info: StreamInfo, _ last: Int64, insteadOf known: (created: String, lastSequence: Int64)?,
+        until stopping: StopSignal
+    ) async throws -> Bool {
+        let redriven = known == nil ? 0 : try await store.redrive(until: stopping)
         metrics.redriven.increment(by: redriven)
         let isFirst = try await store.replaceStream(
             info.name, created: info.created, lastSequence: last, known: known)
-        guard isFirst, let known else { return }
+        guard isFirst, let known else { return isFirst }
         metrics.losses.increment()
         logger.error(
             "the stream lost messages: what was published is sent again",
@@ -193,5 +207,12 @@ final class StreamWatch: Sendable {
                 "known_sequence": .int(Int(known.lastSequence)),
             ])
         onLoss()
+        return true
     }
+}
+
+/// What is remembered of the stream changed each time it was compared.
+private struct UnsettledStream: Error, CustomStringConvertible {
+    let name: String
+    var description: String { "what is known of the stream \(name) does not stand still" }
 }

@@ -30,6 +30,10 @@ final class AuditPass {
     private static let piecesOfOne = 10
     /// Events collected before they are applied.
     private static let healsMax = 1000
+    /// So many new entries cost as much as a wallet.
+    private static let entriesPerCost = 4.0
+    /// Wallets with faults whose progress past them is remembered.
+    private static let frontiersMax = 10_000
 
     private let configuration: AuditorConfiguration
     private let ledger: PostgresConnection
@@ -47,6 +51,11 @@ final class AuditPass {
     private var heals: [WalletEvent] = []
     private var marks: [(wallet: WalletID, version: Int64)] = []
     private var cost = 0.0
+    /// The lowest faulty version of each wallet of the chunk. A wallet's mark never passes it, so that each sweep finds
+    /// the fault again for as long as it lasts.
+    private var faults: [WalletID: Int64] = [:]
+    /// How far the walks over wallets with faults have come, which no mark remembers.
+    private var frontiers: [WalletID: Int64] = [:]
 
     init(
         configuration: AuditorConfiguration, ledger: PostgresConfiguration, projection: PostgresConfiguration,
@@ -70,6 +79,8 @@ final class AuditPass {
             try connection.connect()
             isNew = true
         }
+        // Perhaps to a projection database that was restored.
+        if isNew { frontiers.removeAll() }
         if isNew, wasConnected { metrics.reconnects.increment() }
         wasConnected = true
     }
@@ -83,6 +94,7 @@ final class AuditPass {
     func abandon() {
         heals.removeAll()
         marks.removeAll()
+        faults.removeAll()
         for connection in [ledger, projection] where connection.isInTransaction { connection.rollback() }
     }
 
@@ -114,6 +126,7 @@ final class AuditPass {
         for subject in subjects { try compare(subject) }
         try walk(subjects, pause)
         try flush()
+        faults.removeAll(keepingCapacity: true)
         summary.wallets += stored.count
         metrics.wallets.increment(by: stored.count)
         cursor = stored.last?.wallet.id ?? cursor
@@ -150,6 +163,12 @@ final class AuditPass {
             let records = try journal.records(of: wallet, after: newest.version - 1, limit: 1)
             heals += records.prefix(1).map(\.event)
         }
+    }
+
+    /// Tells of what is wrong with an entry and keeps the wallet's mark from passing it.
+    private func addFault(_ drift: Drift, at version: Int64) {
+        drifts.add(drift)
+        faults[drift.walletID] = min(version, faults[drift.walletID] ?? .max)
     }
 
     private func reportAhead(_ wallet: WalletID, _ version: Int64, _ known: Int64, _ what: String) {
@@ -190,10 +209,10 @@ final class AuditPass {
         let from = subject.auditedVersion
         guard from > 0 else { return (JournalWalk(walletID: wallet.id), records[...]) }
         guard let first = records.first, first.entry.version == from else {
-            drifts.add(
+            addFault(
                 Drift(
                     kind: .journal, walletID: wallet.id, version: from,
-                    problem: "the entry was audited before and is gone"))
+                    problem: "the entry was audited before and is gone"), at: from)
             guard let first = records.first else { return (JournalWalk(walletID: wallet.id), []) }
             return (JournalWalk(after: first.entry), records.dropFirst())
         }
@@ -202,15 +221,16 @@ final class AuditPass {
 
     private func step(_ walk: inout JournalWalk, _ records: ArraySlice<JournalRecord>) {
         for record in records {
+            let due = walk.version &+ 1
             for discrepancy in walk.step(record.entry, creation: record.creation) {
-                drifts.add(
+                addFault(
                     Drift(
                         kind: .journal, walletID: discrepancy.walletID, version: discrepancy.version,
-                        problem: discrepancy.problem))
+                        problem: discrepancy.problem), at: min(due, discrepancy.version))
             }
         }
         metrics.entries.increment(by: records.count)
-        cost += Double(records.count)
+        cost += Double(records.count) / Self.entriesPerCost
     }
 
     /// Goes on with a wallet that has many new entries, in pieces.
@@ -218,6 +238,13 @@ final class AuditPass {
         _ begun: JournalWalk, _ wallet: Wallet, _ horizon: Timestamp, _ pause: (Double) -> Bool
     ) throws {
         var walk = begun
+        if faults[wallet.id] == nil {
+            frontiers[wallet.id] = nil
+        } else if let frontier = frontiers[wallet.id], frontier > walk.version,
+            let entry = try journal.entry(of: wallet.id, version: frontier)
+        {
+            walk = JournalWalk(after: entry)
+        }
         // What is left then waits for the next sweep, so that one busy wallet does not keep the others waiting.
         for _ in 0..<Self.piecesOfOne {
             let records = try journal.records(of: wallet, after: walk.version, limit: Self.entriesOfOne)
@@ -228,6 +255,9 @@ final class AuditPass {
             heals.append(last.event)
             marks.append((wallet.id, walk.version))
             try flush()
+            if faults[wallet.id] != nil, frontiers.count < Self.frontiersMax || frontiers[wallet.id] != nil {
+                frontiers[wallet.id] = walk.version
+            }
             let isStopped = pause(cost)
             cost = 0
             if isStopped || old.count < Self.entriesOfOne { return }
@@ -250,7 +280,7 @@ final class AuditPass {
                 continue
             }
             if there.version == transfer.version {
-                for drift in Comparison.projected(there, transfer) { drifts.add(drift) }
+                for drift in Comparison.projected(there, transfer) { addFault(drift, at: transfer.version) }
             } else {
                 let known = try journal.newestVersion(of: key.wallet) ?? 0
                 if there.version > known { reportAhead(key.wallet, there.version, known, "transfer \(key.transfer) ") }
@@ -271,7 +301,8 @@ final class AuditPass {
     /// Heals, and then remembers what was seen: in this order, so that nothing is taken for seen that is not there.
     private func flush() throws {
         try heal()
-        try view.markAudited(marks)
+        try view.markAudited(
+            marks.map { ($0.wallet, min($0.version, faults[$0.wallet].map { $0 - 1 } ?? .max)) })
         marks.removeAll(keepingCapacity: true)
     }
 }

@@ -2,7 +2,7 @@ import Observability
 
 /// How an auditor works.
 public struct AuditorConfiguration: Sendable {
-    /// Wallets looked at each second; a new journal entry counts as another wallet.
+    /// Wallets looked at each second; four new journal entries count as another wallet.
     public var rate = 2000
     /// The same for the sweep after a loss of messages.
     public var fastRate = 20_000

@@ -18,19 +18,25 @@ enum Comparison {
         compare("pending debit", wallet.pendingDebit, newest.pendingDebit, &problems)
         compare("pending credit", wallet.pendingCredit, newest.pendingCredit, &problems)
         compare("overdraft limit", wallet.overdraftLimit, newest.overdraftLimit, &problems)
-        if let open = stored.open {
-            compareOpen("pending debit", wallet.pendingDebit, open.debits, &problems)
-            compareOpen("pending credit", wallet.pendingCredit, open.credits, &problems)
-        }
         return problems.map(drift)
+    }
+
+    /// How the row of a wallet differs from its pending transfers. A sum is nil when it is beyond all bounds.
+    static func open(_ wallet: Wallet, debits: Int128?, credits: Int128?) -> [Drift] {
+        var problems: [String] = []
+        compareOpen("pending debit", wallet.pendingDebit, debits, &problems)
+        compareOpen("pending credit", wallet.pendingCredit, credits, &problems)
+        return problems.map { Drift(kind: .state, walletID: wallet.id, version: wallet.version, problem: $0) }
     }
 
     private static func compare(_ what: String, _ row: Int128, _ journal: Int128, _ problems: inout [String]) {
         if row != journal { problems.append("\(what) is \(row), in the journal \(journal) minor units") }
     }
 
-    private static func compareOpen(_ what: String, _ row: Int128, _ sum: Int128, _ problems: inout [String]) {
-        if row != sum { problems.append("\(what) is \(row), the open transfers sum up to \(sum) minor units") }
+    private static func compareOpen(_ what: String, _ row: Int128, _ sum: Int128?, _ problems: inout [String]) {
+        guard row != sum else { return }
+        let text = sum.map { "\($0)" } ?? "more than 10^38"
+        problems.append("\(what) is \(row), the open transfers sum up to \(text) minor units")
     }
 
     /// How a projected wallet differs from the journal row of the same version. `wallet` gives what is not in the row.

@@ -221,29 +221,44 @@ private final class CompleteAuditSession {
     }
 
     /// Each row must say what the journal says, and there must be as many as the journal created and resolved: then
-    /// the table and the journal say the same.
+    /// the table and the journal say the same. What is pending must sum up to what the wallet holds.
     private func auditTransfers(
         _ wallet: Wallet, _ counts: (created: Int, resolved: Int), _ report: inout AuditReport
     ) throws {
         var cursor: TransferID?
         var rows = 0
         var resolved = 0
+        var debits: Int128? = 0
+        var credits: Int128? = 0
         while true {
             let transfers = try journal.transfers(of: wallet.id, after: cursor, limit: Self.piece)
             for row in transfers {
                 for drift in Comparison.transfer(row, of: wallet.id) { report.add(drift) }
                 if let version = row.resolvedVersion, version != row.createdVersion { resolved += 1 }
+                guard row.status == TransferStatus.pending.rawValue else { continue }
+                if row.direction == Direction.debit.rawValue {
+                    debits = Self.sum(debits, row.amount)
+                } else {
+                    credits = Self.sum(credits, row.amount)
+                }
             }
             rows += transfers.count
             cursor = transfers.last?.id
             if transfers.count < Self.piece { break }
         }
         report.transfers += rows
+        for drift in Comparison.open(wallet, debits: debits, credits: credits) { report.add(drift) }
         guard rows != counts.created || resolved != counts.resolved else { return }
         report.add(
             Drift(
                 kind: .transfers, walletID: wallet.id, version: wallet.version,
                 problem: "has \(rows) transfers, \(resolved) of them resolved later; the journal created "
                     + "\(counts.created) and resolved \(counts.resolved)"))
+    }
+
+    /// Nil past the range of the type.
+    private static func sum(_ total: Int128?, _ amount: Int128) -> Int128? {
+        guard let (sum, isTooLarge) = total?.addingReportingOverflow(amount), !isTooLarge else { return nil }
+        return sum
     }
 }

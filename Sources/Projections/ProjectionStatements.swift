@@ -23,16 +23,15 @@ enum ProjectionStatements {
     /// How many columns a wallet has.
     static let walletColumnCount = 12
 
-    /// Writes of `ProjectionWriter`.
-    static let writer: [String: String] = [
-        "project_wallets": """
+    private static let projectWallets = """
         INSERT INTO projection.wallets AS p (\(walletColumns))
         SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::int8[], $5::int2[], $6::text[],
             $7::numeric[], $8::numeric[], $9::numeric[], $10::numeric[], $11::text[], $12::text[])
         ON CONFLICT (id) DO UPDATE SET \(assignments(walletColumns, except: ["id"]))
-        WHERE p.version < excluded.version
-        """,
-        "project_transfers": """
+
+        """
+
+    private static let projectTransfers = """
         INSERT INTO projection.transfers AS p (\(transferColumns))
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::timestamptz[], $6::timestamptz[],
             $7::timestamptz[], $8::uuid[], $9::int2[], $10::int2[], $11::numeric[], $12::numeric[], $13::numeric[],
@@ -40,8 +39,16 @@ enum ProjectionStatements {
             $21::text[])
         ON CONFLICT (wallet_id, transfer_id)
         DO UPDATE SET \(assignments(transferColumns, except: ["wallet_id", "transfer_id"]))
-        WHERE p.version < excluded.version
-        """,
+
+        """
+
+    /// Writes of `ProjectionWriter`.
+    static let writer: [String: String] = [
+        "project_wallets": projectWallets + "WHERE p.version < excluded.version",
+        "project_transfers": projectTransfers + "WHERE p.version < excluded.version",
+        // A rebuild corrects what is wrong about the same version, too.
+        "correct_wallets": projectWallets + "WHERE p.version <= excluded.version",
+        "correct_transfers": projectTransfers + "WHERE p.version <= excluded.version",
         "bury_event": """
         INSERT INTO projection.dead_letters (stream, stream_sequence, subject, event_index, reason, payload)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (stream, stream_sequence, event_index) DO NOTHING
@@ -67,8 +74,16 @@ enum ProjectionStatements {
             ORDER BY w.id FOR NO KEY UPDATE OF w
         ) k WHERE p.id = k.id
         """,
-        "forget_transfers": "DELETE FROM projection.transfers WHERE wallet_id = $1",
-        "forget_wallet": "DELETE FROM projection.wallets WHERE id = $1",
+        "projected_versions": """
+        SELECT transfer_id, version FROM projection.transfers
+        WHERE wallet_id = $1 AND transfer_id >= $2 ORDER BY transfer_id LIMIT $3
+        """,
+        // Only what is still as it was seen: a projector may have been there since.
+        "forget_transfers": """
+        DELETE FROM projection.transfers p USING unnest($2::uuid[], $3::int8[]) k(transfer_id, version)
+        WHERE p.wallet_id = $1 AND p.transfer_id = k.transfer_id AND p.version = k.version
+        """,
+        "forget_wallet": "DELETE FROM projection.wallets WHERE id = $1 AND version = $2",
     ]
 
     /// Reads of `ProjectionReader`.

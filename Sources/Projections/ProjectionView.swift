@@ -78,6 +78,19 @@ struct ProjectionView {
         return found
     }
 
+    /// The versions of a wallet's projected transfers after `id` in id order, from the beginning when nil.
+    func versions(of wallet: WalletID, after id: TransferID?, limit: Int) throws -> [FalseTransfer] {
+        guard let start = RawUUID.following(id?.uuid) else { return [] }
+        parameters.removeAll()
+        parameters.append(uuid: wallet.uuid.bits)
+        parameters.append(uuid: start.bits)
+        parameters.append(int8: Int64(limit))
+        let result = try connection.query("projected_versions", parameters)
+        return try (0..<result.rowCount).map {
+            FalseTransfer(id: TransferID(RawUUID(bits: try result.uuid($0, 0))), version: try result.int64($0, 1))
+        }
+    }
+
     /// How many transfers of a wallet are projected that were created up to `version`.
     func transferCount(of wallet: WalletID, through version: Int64) throws -> Int {
         parameters.removeAll()

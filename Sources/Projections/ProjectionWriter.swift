@@ -1,5 +1,5 @@
 public import Events
-public import Ledger
+import Ledger
 public import Postgres
 
 /// An event that cannot be applied, with where it came from.
@@ -33,8 +33,8 @@ public struct DeadLetter: Sendable {
 /// The newest version of a wallet or transfer wins, so applying an event twice, late or out of order is harmless.
 /// Rows are written in key order: several writers cannot deadlock.
 public final class ProjectionWriter {
-    private let connection: PostgresConnection
-    private let parameters = PostgresParameters()
+    let connection: PostgresConnection
+    let parameters = PostgresParameters()
     private let wallets: [PostgresArray] = [
         .uuid, .timestamp, .timestamp, .int8, .int2, .text, .numeric, .numeric, .numeric, .numeric, .text, .text,
     ].map { PostgresArray(of: $0) }
@@ -72,58 +72,32 @@ public final class ProjectionWriter {
         }
     }
 
-    /// Replaces everything projected of one wallet by what `events` say, in one transaction: nobody reads a state in
-    /// between. `events` are asked for in pieces until one is empty; they are up to date when they are read inside
-    /// `pieces`, because nothing that a projector stored before is deleted later. All entries up to the last event
-    /// count as audited.
-    public func replace(_ wallet: WalletID, with pieces: () throws -> [WalletEvent]) throws {
-        try connection.transaction { connection in
-            parameters.removeAll()
-            parameters.append(uuid: wallet.uuid.bits)
-            // The wallet first, like everybody else: projectors wait for its row or are waited for.
-            _ = try connection.query("forget_wallet", parameters)
-            _ = try connection.query("forget_transfers", parameters)
-            var last: Int64 = 0
-            while true {
-                let events = try pieces()
-                if events.isEmpty { break }
-                last = events.reduce(last) { max($0, $1.wallet.version) }
-                try connection.pipeline { pipeline in
-                    var statements = try send(events, on: pipeline)
-                    try pipeline.sync()
-                    while statements > 0 {
-                        try pipeline.next()
-                        statements -= 1
-                    }
-                }
-            }
-            guard last > 0 else { return }
-            let (ids, versions) = (PostgresArray(of: .uuid), PostgresArray(of: .int8))
-            ids.append(uuid: wallet.uuid.bits)
-            versions.append(int8: last)
-            parameters.removeAll()
-            parameters.append(ids)
-            parameters.append(versions)
-            _ = try connection.query("audited_wallets", parameters)
-        }
-    }
-
     /// Queues the newest state of each wallet and transfer in `events`; returns the number of statements.
     private func send(_ events: [WalletEvent], on pipeline: PostgresPipeline) throws -> Int {
         guard !events.isEmpty else { return 0 }
+        try sendWallets(events, as: "project_wallets", on: pipeline)
+        return try sendTransfers(events, as: "project_transfers", on: pipeline) ? 2 : 1
+    }
+
+    /// Queues the newest state of each wallet in `events`.
+    func sendWallets(_ events: [WalletEvent], as statement: String, on pipeline: PostgresPipeline) throws {
         let inOrder = events.sorted { ($0.wallet.id, $0.wallet.version) < ($1.wallet.id, $1.wallet.version) }
         for array in wallets { array.removeAll() }
         for (index, event) in inOrder.enumerated() {
             let isNewest = index + 1 == inOrder.count || inOrder[index + 1].wallet.id != event.wallet.id
             if isNewest { append(event.wallet) }
         }
-        try send("project_wallets", wallets, on: pipeline)
-        let withTransfer = inOrder.compactMap { event in event.transfer.map { (transfer: $0, wallet: event.wallet) } }
+        try send(statement, wallets, on: pipeline)
+    }
+
+    /// Queues the newest state of each transfer in `events`; false when there is none.
+    func sendTransfers(_ events: [WalletEvent], as statement: String, on pipeline: PostgresPipeline) throws -> Bool {
+        let withTransfer = events.compactMap { event in event.transfer.map { (transfer: $0, wallet: event.wallet) } }
             .sorted { left, right in
                 (left.transfer.walletID.uuid, left.transfer.id.uuid, left.transfer.version)
                     < (right.transfer.walletID.uuid, right.transfer.id.uuid, right.transfer.version)
             }
-        guard !withTransfer.isEmpty else { return 1 }
+        guard !withTransfer.isEmpty else { return false }
         for array in transfers { array.removeAll() }
         for (index, pair) in withTransfer.enumerated() {
             let next = index + 1 < withTransfer.count ? withTransfer[index + 1].transfer : nil
@@ -131,8 +105,8 @@ public final class ProjectionWriter {
                 append(pair.transfer, leaving: pair.wallet)
             }
         }
-        try send("project_transfers", transfers, on: pipeline)
-        return 2
+        try send(statement, transfers, on: pipeline)
+        return true
     }
 
     private func send(_ statement: String, _ arrays: [PostgresArray], on pipeline: PostgresPipeline) throws {

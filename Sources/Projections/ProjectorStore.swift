@@ -18,11 +18,16 @@ final class ProjectorStore {
     /// How a transaction ended.
     private enum Attempt {
         case done
-        /// Nothing was applied; the database is away or busy.
+        /// Nothing was applied; the database is away, busy, or not as it must be.
         case away
         /// Nothing was applied; something in it is to blame.
         case spoiled(PostgresError)
     }
+
+    /// When messages that were given back come again: soon to another projector when this one stops, and later when
+    /// not even a dead letter can be kept.
+    private static let handover = Duration.milliseconds(100)
+    private static let redelivery = Duration.seconds(5)
 
     private let connection: PostgresConnection
     private let writer: ProjectionWriter
@@ -91,7 +96,8 @@ final class ProjectorStore {
                 end += 1
             } while end < messages.count && units.count < eventsPerTransaction
             guard store(units[...], of: messages, from: start, stream: stream) else {
-                for message in messages[start...] { message.nak(delay: .zero) }
+                let delay = stopping.isStopped ? Self.handover : Self.redelivery
+                for message in messages[start...] { message.nak(delay: delay) }
                 metrics.postponed.increment(by: messages.count - start)
                 return
             }
@@ -183,6 +189,13 @@ final class ProjectorStore {
         }
     }
 
+    /// Whether what was to be stored is to blame. Everything else says that the database cannot be used now: putting
+    /// events aside for that would empty the stream into the dead letters.
+    static func isPoison(_ error: PostgresError) -> Bool {
+        guard error.kind == .server, let state = error.sqlState else { return false }
+        return state.classCode == "22" || state.classCode == "23"
+    }
+
     /// One transaction.
     private func attempt(_ units: ArraySlice<Unit>) -> Attempt {
         guard connect() else { return .away }
@@ -197,11 +210,13 @@ final class ProjectorStore {
         }
         do {
             try writer.apply(events, deadLetters: letters)
-        } catch let error as PostgresError where !error.isTransient && !error.isConnectionLost {
+        } catch let error as PostgresError where Self.isPoison(error) {
             connection.rollback()
             return .spoiled(error)
         } catch {
             connection.rollback()
+            // A missing right, column or table is mended by a person, and statements have to be prepared anew then.
+            if (error as? PostgresError)?.isTransient != true { connection.close() }
             tellOnce(error)
             return .away
         }

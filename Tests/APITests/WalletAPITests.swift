@@ -276,6 +276,21 @@ import Testing
         }
     }
 
+    @Test func transfersOfAMinimumVersionComeFromTheLedger() async throws {
+        var setup = Setup()
+        let ahead = try makeWallet(version: 9)
+        setup.projectedWallet = { ahead }
+        setup.ledgerWallet = ahead
+        setup.projectedReceipt = try makeReceipt(version: 3)
+        setup.ledgerReceipt = try makeReceipt(version: 5)
+        setup.ledgerPage = [try makeReceipt(version: 5)]
+        for target in [Self.transfer, Self.wallet + "/transfers"] {
+            let reply = try await send(setup, "GET", target + "?min_version=5")
+            #expect(reply.status == 200)
+            #expect(reply["wallet-source"] == "ledger")
+        }
+    }
+
     @Test func whatTheProjectionLacksIsLookedUp() async throws {
         var setup = Setup()
         setup.ledgerWallet = try makeWallet()

@@ -67,6 +67,25 @@ struct JournalWalkTests {
         }
     }
 
+    @Test("sums beyond the range of the type are told and do not trap")
+    func overflow() throws {
+        let book = try book()
+        let journal = try #require(book.journals[wallet(1)])
+        for index in journal.indices {
+            for huge in [Int128.max, Int128.min] {
+                for fault in [Fault.amount, .balance, .pendingDebit, .pendingCredit] {
+                    if journal[index].kind == .refused, fault == .amount { continue }
+                    var forged = journal
+                    forged[index] = fault.applied(to: journal[index], by: huge)
+                    #expect(isNoticed(forged), "\(fault) of version \(journal[index].version)")
+                }
+            }
+        }
+        var forged = journal
+        forged[3] = Fault.version.applied(to: journal[3], by: Int128(Int64.max) - 4)
+        #expect(forged[3].version == .max && isNoticed(forged))
+    }
+
     @Test("a row that is missing, doubled or of another wallet is noticed")
     func misplaced() throws {
         let book = try book()
@@ -86,14 +105,16 @@ struct JournalWalkTests {
     private enum Fault: CaseIterable {
         case amount, balance, pendingDebit, pendingCredit, version, direction
 
-        func applied(to entry: Entry) -> Entry {
+        func applied(to entry: Entry, by change: Int128 = 1) -> Entry {
             let other: Direction? = entry.direction == .debit ? .credit : .debit
             return Entry(
-                walletID: entry.walletID, version: entry.version + (self == .version ? 1 : 0), kind: entry.kind,
+                walletID: entry.walletID, version: entry.version &+ (self == .version ? Int64(clamping: change) : 0),
+                kind: entry.kind,
                 transferID: entry.transferID, direction: self == .direction ? other : entry.direction,
-                amount: entry.amount + (self == .amount ? 1 : 0), balance: entry.balance + (self == .balance ? 1 : 0),
-                pendingDebit: entry.pendingDebit + (self == .pendingDebit ? 1 : 0),
-                pendingCredit: entry.pendingCredit + (self == .pendingCredit ? 1 : 0),
+                amount: entry.amount &+ (self == .amount ? change : 0),
+                balance: entry.balance &+ (self == .balance ? change : 0),
+                pendingDebit: entry.pendingDebit &+ (self == .pendingDebit ? change : 0),
+                pendingCredit: entry.pendingCredit &+ (self == .pendingCredit ? change : 0),
                 overdraftLimit: entry.overdraftLimit, counterparty: entry.counterparty, key: entry.key,
                 contentHash: entry.contentHash, note: entry.note, description: entry.description,
                 metadata: entry.metadata, expiresAt: entry.expiresAt, occurredAt: entry.occurredAt)

@@ -160,6 +160,25 @@ import Testing
         }
     }
 
+    @Test func redrivingGoesOverAllRowsInPieces() async throws {
+        try await OutboxRig.run { rig in
+            try rig.insert(rows: 25)
+            let store = OutboxStore(pool: try rig.pool())
+            let claimed = try await store.claim(15, lease: .seconds(30))
+            try await store.settle(published: claimed, postponed: [], stream: "S", created: "then", sequence: 15)
+            #expect(try await store.redrive(piece: 4) == 15)
+            #expect(try rig.waiting() == 25)
+            // Done once, and not again before the rows are handed out again.
+            #expect(try await store.redrive(piece: 5) == 0)
+            #expect(try rig.number("SELECT count(*) FROM ledger.outbox WHERE drive = 1") == 15)
+            let backlog = try await store.backlog()
+            #expect(backlog.entries == 25 && backlog.oldestSeconds >= 0)
+            let stopping = StopSignal()
+            stopping.stop()
+            await #expect(throws: CancellationError.self) { try await store.redrive(until: stopping) }
+        }
+    }
+
     @Test func onlyOneOfSeveralReplacesWhatIsRemembered() async throws {
         try await OutboxRig.run { rig in
             let store = OutboxStore(pool: try rig.pool())
@@ -172,6 +191,11 @@ import Testing
             #expect(known.created == "a" && known.lastSequence == 9)
             #expect(try await store.replaceStream("S", created: "b", lastSequence: 0, known: known))
             #expect(try await !store.replaceStream("S", created: "b", lastSequence: 0, known: known))
+            // A slow one that looked before the others published on.
+            let truncated = try #require(try await store.knownStream("S"))
+            try await store.settle(published: [], postponed: [], stream: "S", created: "b", sequence: 4)
+            #expect(try await !store.replaceStream("S", created: "b", lastSequence: 2, known: truncated))
+            #expect(try await store.knownStream("S")?.lastSequence == 4)
         }
     }
 

@@ -131,6 +131,15 @@ import Testing
             #expect(Self.drift(path, .state) == 1 && Self.drift(path, .projectionDiffers) == differing)
             #expect(try path.projectedRows() == rows)
             #expect(path.log.text.contains("the books disagree"))
+            // Neither mark has passed what is wrong, so that every sweep finds it again.
+            let journalFault = "id = '\(wallets[1])' AND audited_version = 2"
+            let projectedFault = "id = '\(wallets[4])' AND audited_version < version"
+            for condition in [journalFault, projectedFault] {
+                #expect(
+                    try path.projectedNumber("SELECT count(*) FROM projection.wallets WHERE \(condition)") == 1,
+                    "\(condition)")
+            }
+            #expect(path.metrics.gauge("wallet_drift_wallets", "").current == 6)
             let report = try await path.audit()
             let kinds = Set(report.drifts.map(\.kind))
             #expect(kinds.isSuperset(of: [.state, .journal, .transfers, .projectionAhead, .projectionDiffers]))
@@ -163,6 +172,10 @@ import Testing
             let broken = try #require(try await audit.audit(wallets[1]))
             #expect(broken.drifts.contains { $0.kind == .transfers })
             #expect(try await audit.audit(wallets[0])?.isClean == true)
+            try path.execute(
+                "UPDATE ledger.transfers SET amount = amount + 1 WHERE wallet_id = '\(wallets[0])' AND status = 1")
+            let wrong = try #require(try await audit.audit(wallets[0]))
+            #expect(wrong.drifts.contains { $0.kind == .state && $0.problem.contains("open transfers sum up to") })
         }
     }
 }

@@ -145,6 +145,20 @@ import Testing
         }
     }
 
+    @Test func aDatabaseThatIsNotAsItMustBeIsWaitedFor() async throws {
+        try await EventPath.run { path in
+            let projector = try await path.startProjector()
+            try await eventually("it is connected") { projector.lagReason == nil }
+            try path.executeOnProjections("ALTER TABLE projection.wallets RENAME COLUMN balance TO equilibrium")
+            try await Self.publish([Self.message([Self.event(Self.id(1), 1)])], on: path)
+            try await eventually("an attempt failed") { path.log.text.contains("projections cannot be written") }
+            try path.executeOnProjections("ALTER TABLE projection.wallets RENAME COLUMN equilibrium TO balance")
+            try await Self.expect(1, "SELECT count(*) FROM projection.wallets", on: path)
+            try await Self.expectNoLag(projector)
+            #expect(path.count("wallet_projection_dead_letters_total") == 0)
+        }
+    }
+
     @Test func whatAStoppedProjectorHeldComesToTheNextAtOnce() async throws {
         try await EventPath.run { path in
             try await Self.publish([], on: path)

@@ -130,6 +130,7 @@ CREATE TABLE ledger.outbox (
     messages bytea NOT NULL
 );
 CREATE INDEX outbox_due ON ledger.outbox (next_attempt_at) WHERE published_at IS NULL;
+CREATE INDEX outbox_waiting ON ledger.outbox (created_at) WHERE published_at IS NULL;
 CREATE INDEX outbox_published ON ledger.outbox (published_at) WHERE published_at IS NOT NULL;
 
 DO $$
