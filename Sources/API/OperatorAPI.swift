@@ -22,7 +22,7 @@ public final class OperatorAPI: Sendable {
         ids = UUIDv7Generator(clock: clock)
     }
 
-    /// Answers one request; never throws and never takes longer than the request timeout.
+    /// Answers one request; never throws.
     public func respond(to request: Request) async -> Response {
         let trace = Trace(RequestHeaders(request.headers), newID: ids.next)
         let answer: Answer
