@@ -45,7 +45,7 @@ build: build-tools ## Build the release binary, .build/release/wallet
 test: build-tools tools python ## Run every test; sets up what they need
 	@scripts/packages server client
 	swift build --build-tests
-	swift test --skip-build --disable-xctest
+	swift test --skip-build --disable-xctest --no-parallel
 
 test-unit: build-tools ## Run the tests that need no server
 	swift test --disable-xctest --filter '^($(UNIT_TESTS))Tests\.'

@@ -4,7 +4,8 @@ import Ledger
 struct QueryParameters: Sendable {
     private var values: [(name: String, value: String)] = []
 
-    /// Decodes a query. Names outside `allowed`, repeated names, malformed escapes and bytes that are no UTF-8 are errors.
+    /// Decodes a query. Names outside `allowed`, repeated names, malformed escapes and bytes that are no UTF-8 are
+    /// errors.
     init(_ query: String?, allowed: [String], errors: inout [FieldError]) {
         guard let query, !query.isEmpty else { return }
         for pair in query.utf8.split(separator: 0x26, omittingEmptySubsequences: true) {

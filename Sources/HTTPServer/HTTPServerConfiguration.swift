@@ -6,8 +6,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var port: UInt16
     /// Event loops, each with its own thread and listening socket.
     public var loops = 1
-    /// Connections open at once. Those beyond it are accepted and answered with 503, so that a client learns why; beyond
-    /// another 64 of these, connections are closed without an answer.
+    /// Connections open at once. Those beyond it are accepted and answered with 503, so that a client learns why;
+    /// beyond another 64 of these, connections are closed without an answer.
     public var maxConnections = 4096
     /// Bytes of request line and header fields together; at most 65,535.
     public var maxHeadBytes = 16 * 1024

@@ -45,7 +45,7 @@ public final class PullConsumer: @unchecked Sendable {
     var verifiedEpoch: UInt64?
     /// When the stream that this reader began with was created, as the server writes it; nil before the first look.
     /// Another stream numbers its messages anew. Another consumer of the same stream is as good as the first: its acks
-    /// mean the same messages. (And the creation time of a consumer is no identity: 2.9 servers change it at a restart.)
+    /// mean the same messages. (And the creation time of a consumer is no identity: 2.9 changes it at a restart.)
     public internal(set) var streamCreated: String?
     var pause = RetryPause(first: .milliseconds(50), last: .seconds(1))
     private let interrupted = StopSignal()

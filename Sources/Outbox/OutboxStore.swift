@@ -139,7 +139,8 @@ struct OutboxStore: Sendable {
         }
     }
 
-    /// Has everything sent anew that was ever handed to a stream and is still here. Returns how many rows. In pieces, in
+    /// Has everything sent anew that was ever handed to a stream and is still here. Returns how many rows. In
+    /// pieces, in
     /// id order: a busy retention is far more than one statement's time allows. What an interrupted run has done is not
     /// done again by the next one. Throws `CancellationError` when it is told to stop first.
     func redrive(until stopping: StopSignal? = nil, piece: Int = 2000) async throws -> Int {

@@ -3,8 +3,8 @@ internal import CLibPQ
 /// Several statements sent without waiting for each other's answers.
 ///
 /// Answers come in the order of the statements. Outside a transaction, the statements up to a `sync()` are one
-/// transaction of their own. When a statement fails, the server skips those that follow it up to the next sync: `next()`
-/// throws the first error and has then read everything up to that sync.
+/// transaction of their own. When a statement fails, the server skips those that follow it up to the next sync:
+/// `next()` throws the first error and has then read everything up to that sync.
 public final class PostgresPipeline {
     private enum Item {
         case statement(String?)

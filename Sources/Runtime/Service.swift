@@ -4,7 +4,8 @@ public protocol Service: Sendable {
     var name: String { get }
 
     /// Does the work until `stop()` was called and the work in hand is finished. Throws when it cannot go on.
-    /// Returning without having been asked is an error of the service. Past the shutdown deadline the task is cancelled.
+    /// Returning without having been asked is an error of the service. Past the shutdown deadline the task is
+    /// cancelled.
     func run() async throws
 
     /// Asks `run()` to finish gracefully and to return. May be called before `run()` got going and more than once.

@@ -14,7 +14,8 @@ import Testing
         for body in [
             #"{"amount":10.5,"reference_id":"k","metadata":{"a":1,"b":[2]},"expires_at":"2030-01-01T00:00:00Z"}"#,
             #"{"reference_id":"k","metadata":{ "b":[2], "a":1 },"amount":"10.5","expires_at":"2030-01-01T00:00:00Z"}"#,
-            #"{"amount":"10.50","reference_id":"k","status":"pending","metadata":{"\u0061":1,"b":[2]},"expires_at":"2030-01-01T02:00:00+02:00"}"#,
+            #"{"amount":"10.50","reference_id":"k","status":"pending","metadata":{"\u0061":1,"b":[2]},"#
+                + #""expires_at":"2030-01-01T02:00:00+02:00"}"#,
         ] {
             #expect(try hash(body) == base)
         }

@@ -32,8 +32,15 @@ final class LedgerFixture: Sendable {
         return root.appending(path: "migrations/ledger/20261120000001_ledger.sql").path(percentEncoded: false)
     }
 
+    /// Bounds for a machine that is busy with other tests: nothing here is about waiting.
+    static var patientBounds: LedgerWriterConfiguration {
+        var bounds = LedgerWriterConfiguration()
+        bounds.queueTimeout = .seconds(60)
+        return bounds
+    }
+
     init(
-        database: TestDatabase? = nil, port: UInt16? = nil, bounds: LedgerWriterConfiguration = .init()
+        database: TestDatabase? = nil, port: UInt16? = nil, bounds: LedgerWriterConfiguration = patientBounds
     ) throws {
         let database = try database ?? Self.migrated()
         self.database = database

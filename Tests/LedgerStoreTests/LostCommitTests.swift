@@ -7,9 +7,8 @@ import Testing
 /// Connections that break around the COMMIT, and a database that goes away.
 @Suite struct LostCommitTests {
     private func fixture(_ proxy: FaultProxy, _ database: TestDatabase) throws -> LedgerFixture {
-        var bounds = LedgerWriterConfiguration()
+        var bounds = LedgerFixture.patientBounds
         bounds.lanes = 1
-        bounds.queueTimeout = .seconds(2)
         return try LedgerFixture(database: database, port: proxy.port, bounds: bounds)
     }
 
@@ -71,7 +70,7 @@ import Testing
     @Test func aFullQueueRefusesAtOnce() async throws {
         let database = try LedgerFixture.migrated()
         let proxy = try FaultProxy(upstream: database.server.port)
-        var bounds = LedgerWriterConfiguration()
+        var bounds = LedgerFixture.patientBounds
         bounds.lanes = 1
         bounds.batchMax = 1
         bounds.queueCapacity = 4

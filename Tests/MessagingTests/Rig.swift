@@ -153,8 +153,7 @@ func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) a
 }
 
 func pauseThread(milliseconds: Int) {
-    var pause = timespec(tv_sec: 0, tv_nsec: milliseconds * 1_000_000)
-    nanosleep(&pause, nil)
+    StopSignal().wait(for: .milliseconds(milliseconds))
 }
 
 /// Polls until the condition holds; false when it does not within the limit.

@@ -1,7 +1,8 @@
 public import Postgres
 
 extension PostgresServer {
-    /// The rows of a statement whose columns are all text (`::text`), over a connection of its own; null is nil. Blocks.
+    /// The rows of a statement whose columns are all text (`::text`), over a connection of its own; null is nil.
+    /// Blocks.
     ///
     /// - Parameters:
     ///   - statement: the statement.

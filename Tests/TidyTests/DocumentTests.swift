@@ -24,10 +24,10 @@ import Testing
     @Test func migrationsMatchTheirIntegrityFiles() throws {
         let migrations = Repository.files.filter { $0.path.hasPrefix("migrations/") && $0.path.hasSuffix(".sql") }
         let lists = Repository.files.filter {
-            $0.path.hasPrefix("migrations/") && $0.path.split(separator: "/").last?.hasPrefix("integrity") == true
+            $0.path.hasPrefix("migrations/") && $0.path.split(separator: "/").last == "checksums.sha256"
         }
         #expect(!migrations.isEmpty, "there are no migrations")
-        try #require(!lists.isEmpty, "there is no file migrations/**/integrity*")
+        try #require(!lists.isEmpty, "there is no file migrations/**/checksums.sha256")
         var listed: [String: String] = [:]
         for list in lists {
             let folder = list.path.split(separator: "/").dropLast().joined(separator: "/")

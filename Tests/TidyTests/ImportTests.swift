@@ -20,7 +20,7 @@ import Testing
         "Events": ["JSON", "Ledger"],
         "Runtime": ["Ledger"],
         "Observability": ["Runtime"],
-        "Postgres": ["CLibPQ", "Ledger", "Runtime", "Observability"],
+        "Postgres": ["CLibPQ", "Digest", "Ledger", "Runtime", "Observability"],
         "Messaging": ["CNATS", "JSON", "Runtime", "Observability"],
         "HTTPServer": ["CSys", "Runtime", "Observability"],
         "LedgerStore": ["Ledger", "Events", "JSON", "Postgres", "Runtime", "Observability"],
@@ -29,7 +29,8 @@ import Testing
         ],
         "Outbox": ["Postgres", "Messaging", "Ledger", "Events", "Runtime", "Observability"],
         "API": [
-            "JSON", "Ledger", "Digest", "LedgerStore", "Projections", "HTTPServer", "Runtime", "Observability",
+            "JSON", "Ledger", "Digest", "Events", "LedgerStore", "Projections", "HTTPServer", "Runtime",
+            "Observability",
         ],
         "Bench": ["JSON", "Ledger", "Runtime"],
         "Commands": [

@@ -141,7 +141,8 @@ EXCEPTION WHEN feature_not_supported OR invalid_parameter_value THEN
 END
 $$;
 
--- What the relays have seen of the stream (created as the broker writes it): another creation time or a smaller last sequence means lost messages.
+-- What the relays have seen of the stream (created as the broker writes it): another creation time or a smaller last
+-- sequence means lost messages.
 CREATE TABLE ledger.outbox_streams (
     stream text PRIMARY KEY,
     created text NOT NULL,
