@@ -48,7 +48,7 @@ public enum Settings {
         "WALLET_CONNECT_TIMEOUT_MS", default: 2000, in: 100...60_000, "For one connection to PostgreSQL or NATS.")
     static let requestTimeout = ConfigurationKey<Duration>.milliseconds(
         "WALLET_REQUEST_TIMEOUT_MS", default: 8000, in: 500...120_000,
-        "For a read, and for a write in the queue; an accepted write ends with its transaction.")
+        "Half of it is how long a write may wait in its queue; an accepted write ends with its transaction.")
     static let shutdownTimeout = ConfigurationKey<Duration>.milliseconds(
         "WALLET_SHUTDOWN_TIMEOUT_MS", default: 15_000, in: 100...600_000, "For a graceful stop.")
 
@@ -90,7 +90,7 @@ public enum Settings {
     static let projectorBatch = ConfigurationKey<Int>.int(
         "WALLET_PROJECTOR_BATCH", default: 500, in: 1...5000, "Messages applied in one transaction at most.")
     static let auditRate = ConfigurationKey<Int>.int(
-        "WALLET_AUDIT_RATE", default: 2000, in: 1...10_000_000, "Wallets audited in a second.")
+        "WALLET_AUDIT_RATE", default: 500, in: 1...10_000_000, "Wallets audited in a second.")
     static let expiryPoll = ConfigurationKey<Duration>.milliseconds(
         "WALLET_EXPIRY_POLL_MS", default: 500, in: 10...60_000, "Between looks for transfers that ran out.")
 
