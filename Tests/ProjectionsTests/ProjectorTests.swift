@@ -147,6 +147,7 @@ import Testing
 
     @Test func aDatabaseThatIsNotAsItMustBeIsWaitedFor() async throws {
         try await EventPath.run { path in
+            try await Self.publish([], on: path)
             let projector = try await path.startProjector()
             try await eventually("it is connected") { projector.lagReason == nil }
             try path.executeOnProjections("ALTER TABLE projection.wallets RENAME COLUMN balance TO equilibrium")
