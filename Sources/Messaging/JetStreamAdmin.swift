@@ -107,7 +107,7 @@ public final class JetStreamAdmin: Sendable {
         }
         if version < ServerVersion.firstAdvised {
             logger.warning(
-                "this NATS server has known JetStream faults and cannot sync each message: use a newer one in production",
+                "this NATS server has known JetStream faults and cannot sync each message: use a newer one",
                 ["version": .string(version.description), "server": .string(server)])
         } else {
             logger.info("NATS server", ["version": .string(version.description), "server": .string(server)])

@@ -110,7 +110,7 @@ extension SystemTests {
         }
 
         /// Every client brings some more commands to their ends: whatever was broken does not hold anybody up.
-        static func progress(_ world: MoneyWorld, commands: Int = 8) async throws {
+        static func progress(_ world: MoneyWorld, commands: Int = 20) async throws {
             let before = world.done
             try await eventually(within: .seconds(60), "progress of every client") {
                 zip(before, world.done).allSatisfy { $1 >= $0 + commands }

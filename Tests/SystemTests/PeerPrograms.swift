@@ -28,7 +28,8 @@ enum PeerPrograms {
         try await prepare()
         let program = "\(WalletProgram.root)/.local/python/bin/\(name)"
         let process = try ProgramProcess(
-            [program] + arguments,
+            // What they keep between runs stays in the folder.
+            ["/usr/bin/env", "-C", folder.path, program] + arguments,
             environment: ["HOME": folder.path, "PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "*", "COLUMNS": "160"],
             in: folder, name: "\(name)-\(UUID().uuidString.prefix(8))")
         let end = try await process.waitForEnd(within: limit)

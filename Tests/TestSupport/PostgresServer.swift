@@ -36,7 +36,7 @@ public final class PostgresServer: Sendable {
         let onOff = durable ? "on" : "off"
         self.settings =
             [
-                ("fsync", onOff), ("full_page_writes", onOff), ("shared_buffers", "64MB"), ("max_connections", "200"),
+                ("fsync", onOff), ("full_page_writes", onOff), ("shared_buffers", "64MB"), ("max_connections", "500"),
                 ("listen_addresses", "127.0.0.1"), ("port", String(port)), ("unix_socket_directories", folder),
                 ("timezone", "UTC"), ("log_timezone", "UTC"), ("max_wal_size", "512MB"), ("logging_collector", "off"),
             ] + settings.sorted { $0.key < $1.key }
