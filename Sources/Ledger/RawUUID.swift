@@ -25,15 +25,35 @@ public struct RawUUID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Reads the 36 character form (either case); nil for anything else.
     public init?(text: String) {
         var text = text
-        guard let bits = text.withUTF8({ RawUUID.parse($0) }) else { return nil }
-        self.init(bits: bits)
+        guard let uuid = text.withUTF8({ RawUUID(utf8: $0) }) else { return nil }
+        self = uuid
     }
 
     /// Reads the 36 character form from UTF-8 bytes; nil for anything else.
+    @inlinable
     public init?(utf8 bytes: some Collection<UInt8>) {
-        let parsed = bytes.withContiguousStorageIfAvailable { RawUUID.parse($0) } ?? RawUUID.parse(Array(bytes)[...])
-        guard let parsed else { return nil }
-        self.init(bits: parsed)
+        let uuid = bytes.withContiguousStorageIfAvailable { RawUUID(utf8: $0) }
+        guard let uuid = uuid ?? Array(bytes).withUnsafeBufferPointer({ RawUUID(utf8: $0) }) else { return nil }
+        self = uuid
+    }
+
+    /// Reads the 36 character form from UTF-8 bytes; nil for anything else.
+    public init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+        guard bytes.count == 36, bytes[8] == 0x2D, bytes[13] == 0x2D, bytes[18] == 0x2D, bytes[23] == 0x2D else {
+            return nil
+        }
+        let raw = UnsafeRawBufferPointer(bytes)
+        func word(_ offset: Int) -> UInt64 {
+            UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        }
+        func half(_ offset: Int) -> UInt64 {
+            UInt64(UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+        }
+        guard let first = Hexadecimal.value(word(0)), let second = Hexadecimal.value(half(9) << 32 | half(14)),
+            let third = Hexadecimal.value(half(19) << 32 | half(24)), let fourth = Hexadecimal.value(word(28))
+        else { return nil }
+        high = UInt64(first) << 32 | UInt64(second)
+        low = UInt64(third) << 32 | UInt64(fourth)
     }
 
     /// The lower-case 36 character form.
@@ -61,46 +81,57 @@ public struct RawUUID: Hashable, Comparable, Sendable, CustomStringConvertible {
         left.high == right.high ? left.low < right.low : left.high < right.high
     }
 
-    private func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
-        var position = 0
-        for index in 0..<16 {
-            if index == 4 || index == 6 || index == 8 || index == 10 {
-                buffer[position] = 0x2D
-                position += 1
-            }
-            let half = index < 8 ? high : low
-            let byte = UInt8(truncatingIfNeeded: half >> UInt64(56 - 8 * (index & 7)))
-            buffer[position] = RawUUID.digit(byte >> 4)
-            buffer[position + 1] = RawUUID.digit(byte & 15)
-            position += 2
+    /// Writes the lower-case 36 character form as ASCII to the start of `buffer`, which has room for it.
+    public func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
+        precondition(buffer.count >= 36, "a UUID has 36 characters")
+        let raw = UnsafeMutableRawBufferPointer(buffer)
+        let second = Hexadecimal.digits(UInt32(truncatingIfNeeded: high))
+        let third = Hexadecimal.digits(UInt32(truncatingIfNeeded: low >> 32))
+        func store(_ half: UInt64, at offset: Int) {
+            raw.storeBytes(of: UInt32(truncatingIfNeeded: half).bigEndian, toByteOffset: offset, as: UInt32.self)
         }
+        raw.storeBytes(of: Hexadecimal.digits(UInt32(truncatingIfNeeded: high >> 32)).bigEndian, as: UInt64.self)
+        store(second >> 32, at: 9)
+        store(second, at: 14)
+        store(third >> 32, at: 19)
+        store(third, at: 24)
+        let fourth = Hexadecimal.digits(UInt32(truncatingIfNeeded: low))
+        raw.storeBytes(of: fourth.bigEndian, toByteOffset: 28, as: UInt64.self)
+        buffer[8] = 0x2D
+        buffer[13] = 0x2D
+        buffer[18] = 0x2D
+        buffer[23] = 0x2D
+    }
+}
+
+/// Eight hexadecimal digits at once, one in each byte of a word, the first one in the most significant byte.
+private enum Hexadecimal {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+
+    /// The lower-case digits of `value`.
+    static func digits(_ value: UInt32) -> UInt64 {
+        var spread = UInt64(value)
+        spread = (spread | spread << 16) & 0x0000_FFFF_0000_FFFF
+        spread = (spread | spread << 8) & 0x00FF_00FF_00FF_00FF
+        spread = (spread | spread << 4) & 0x0F0F_0F0F_0F0F_0F0F
+        return characters(spread)
     }
 
-    private static func digit(_ value: UInt8) -> UInt8 {
-        value < 10 ? 0x30 + value : 0x57 + value
+    /// The value of eight digits in either case; nil when one is no digit.
+    static func value(_ text: UInt64) -> UInt32? {
+        // Letters have the bit 0x40; their low four bits count from 1.
+        let letters = text >> 6 & ones
+        var value = (text & (ones * 0x0F)) &+ letters * 9
+        guard value & (ones * 0xF0) == 0, characters(value) == text | letters << 5 else { return nil }
+        value = (value | value >> 4) & 0x00FF_00FF_00FF_00FF
+        value = (value | value >> 8) & 0x0000_FFFF_0000_FFFF
+        return UInt32(truncatingIfNeeded: value | value >> 16)
     }
 
-    private static func parse(_ bytes: some RandomAccessCollection<UInt8>) -> UInt128? {
-        guard bytes.count == 36 else { return nil }
-        var high: UInt64 = 0
-        var low: UInt64 = 0
-        var position = 0
-        for byte in bytes {
-            if position == 8 || position == 13 || position == 18 || position == 23 {
-                guard byte == 0x2D else { return nil }
-            } else {
-                let value: UInt8
-                switch byte {
-                case 0x30...0x39: value = byte - 0x30
-                case 0x61...0x66: value = byte - 0x57
-                case 0x41...0x46: value = byte - 0x37
-                default: return nil
-                }
-                if position < 18 { high = high << 4 | UInt64(value) } else { low = low << 4 | UInt64(value) }
-            }
-            position += 1
-        }
-        return UInt128(high) << 64 | UInt128(low)
+    /// The characters for values from 0 to 15 in each byte.
+    private static func characters(_ values: UInt64) -> UInt64 {
+        let letters = (values &+ ones * 6) >> 4 & ones
+        return values &+ ones * 0x30 &+ letters * 0x27
     }
 }
 

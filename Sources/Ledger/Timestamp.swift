@@ -30,12 +30,15 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         return result
     }
 
+    /// The number of characters in `text`.
+    public static let textLength = 27
+
     /// RFC 3339 in UTC with six decimals, for example `2026-11-21T10:00:00.000000Z`.
     public var text: String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(27)
-        append(to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
+        String(unsafeUninitializedCapacity: Timestamp.textLength) { buffer in
+            write(to: buffer)
+            return Timestamp.textLength
+        }
     }
 
     /// The same as `text`.
@@ -43,31 +46,53 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
     /// Appends `text` as ASCII.
     public func append(to bytes: inout [UInt8]) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Timestamp.textLength) { buffer in
+            write(to: buffer)
+            bytes.append(contentsOf: UnsafeBufferPointer(buffer))
+        }
+    }
+
+    /// Writes `text` as ASCII to the start of `buffer`, which has room for it.
+    public func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
+        precondition(buffer.count >= Timestamp.textLength, "a moment has \(Timestamp.textLength) characters")
         let days = microseconds.flooredQuotient(by: 86_400_000_000)
-        var rest = microseconds % 86_400_000_000
-        if rest < 0 { rest += 86_400_000_000 }
+        let rest = UInt64(microseconds - days * 86_400_000_000)
         let (year, month, day) = Timestamp.civil(fromDays: days)
-        Timestamp.append(year, digits: 4, to: &bytes)
-        bytes.append(0x2D)
-        Timestamp.append(month, digits: 2, to: &bytes)
-        bytes.append(0x2D)
-        Timestamp.append(day, digits: 2, to: &bytes)
-        bytes.append(0x54)
-        let fraction = rest % 1_000_000
-        rest /= 1_000_000
-        Timestamp.append(rest / 3600, digits: 2, to: &bytes)
-        bytes.append(0x3A)
-        Timestamp.append(rest / 60 % 60, digits: 2, to: &bytes)
-        bytes.append(0x3A)
-        Timestamp.append(rest % 60, digits: 2, to: &bytes)
-        bytes.append(0x2E)
-        Timestamp.append(fraction, digits: 6, to: &bytes)
-        bytes.append(0x5A)
+        let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: 1_000_000)
+        func pair(_ value: UInt64, at offset: Int) {
+            buffer[offset] = UInt8(truncatingIfNeeded: 0x30 &+ value / 10 % 10)
+            buffer[offset + 1] = UInt8(truncatingIfNeeded: 0x30 &+ value % 10)
+        }
+        let yearBits = UInt64(bitPattern: year)
+        pair(yearBits / 100, at: 0)
+        pair(yearBits, at: 2)
+        buffer[4] = 0x2D
+        pair(UInt64(bitPattern: month), at: 5)
+        buffer[7] = 0x2D
+        pair(UInt64(bitPattern: day), at: 8)
+        buffer[10] = 0x54
+        pair(seconds / 3600, at: 11)
+        buffer[13] = 0x3A
+        pair(seconds / 60 % 60, at: 14)
+        buffer[16] = 0x3A
+        pair(seconds % 60, at: 17)
+        buffer[19] = 0x2E
+        pair(fraction / 10_000, at: 20)
+        pair(fraction / 100, at: 22)
+        pair(fraction, at: 24)
+        buffer[26] = 0x5A
     }
 
     /// Reads an RFC 3339 date-time with any offset and at most six decimals; nil for anything else.
     public init?(text: String) {
-        var reader = Reader(bytes: Array(text.utf8))
+        var text = text
+        guard let moment = text.withUTF8({ Timestamp(utf8: $0) }) else { return nil }
+        self = moment
+    }
+
+    /// Reads an RFC 3339 date-time from UTF-8 bytes, as `init(text:)` does.
+    public init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+        var reader = Reader(bytes: bytes)
         guard let year = reader.number(4), reader.skip("-"), let month = reader.number(2), reader.skip("-"),
             let day = reader.number(2), reader.skip("T") || reader.skip("t"), let hour = reader.number(2),
             reader.skip(":"), let minute = reader.number(2), reader.skip(":"), let second = reader.number(2),
@@ -80,15 +105,6 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         let moment = Timestamp(microseconds: seconds * 1_000_000 + fraction)
         guard moment >= .earliest, moment <= .latest else { return nil }
         self = moment
-    }
-
-    private static func append(_ value: Int64, digits: Int, to bytes: inout [UInt8]) {
-        var divisor: Int64 = 1
-        for _ in 1..<digits { divisor *= 10 }
-        while divisor > 0 {
-            bytes.append(UInt8(truncatingIfNeeded: 0x30 + value / divisor % 10))
-            divisor /= 10
-        }
     }
 
     /// Days since 1970 to year, month, day: Howard Hinnant, "chrono-compatible low-level date algorithms".
@@ -124,7 +140,7 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
     /// Reads the pieces of a date-time one after the other.
     private struct Reader {
-        let bytes: [UInt8]
+        let bytes: UnsafeBufferPointer<UInt8>
         var position = 0
 
         var atEnd: Bool { position == bytes.count }
@@ -136,17 +152,20 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         }
 
         mutating func digit() -> Int64? {
-            guard position < bytes.count, (0x30...0x39).contains(bytes[position]) else { return nil }
+            guard position < bytes.count, bytes[position] &- 0x30 <= 9 else { return nil }
             position += 1
-            return Int64(bytes[position - 1] - 0x30)
+            return Int64(bytes[position - 1] &- 0x30)
         }
 
         mutating func number(_ digits: Int) -> Int64? {
+            guard bytes.count - position >= digits else { return nil }
             var value: Int64 = 0
-            for _ in 0..<digits {
-                guard let next = digit() else { return nil }
-                value = value * 10 + next
+            for index in position..<position + digits {
+                let digit = bytes[index] &- 0x30
+                guard digit <= 9 else { return nil }
+                value = value &* 10 &+ Int64(digit)
             }
+            position += digits
             return value
         }
 
