@@ -43,10 +43,10 @@ struct Answer: Sendable {
         var writer = JSONWriter(capacity: 1024)
         writer.transfer(receipt)
         var answer = Answer(status: status, body: writer.finish())
+        answer.headers.reserveCapacity(7)
         answer.headers.append(("ETag", tag(receipt.wallet.version)))
         if status == 201, let transfer = receipt.transfer {
-            let location = "/v1/wallet/\(transfer.walletID.text)/transfers/\(transfer.id.text)"
-            answer.headers.append(("Location", location))
+            answer.headers.append(("Location", location(of: transfer)))
         }
         return answer
     }
@@ -70,6 +70,15 @@ struct Answer: Sendable {
         writer.member("status", word)
         writer.endObject()
         return Answer(status: 200, body: writer.finish())
+    }
+
+    private static func location(of transfer: Transfer) -> String {
+        var text = "/v1/wallet/"
+        text.reserveCapacity(96)
+        text += transfer.walletID.text
+        text += "/transfers/"
+        text += transfer.id.text
+        return text
     }
 
     private static func tag(_ version: Int64) -> String { "\"\(version)\"" }

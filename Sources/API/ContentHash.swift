@@ -83,19 +83,17 @@ struct ContentHash {
 
     private mutating func add(_ tag: Tag, length: Int) {
         bytes.append(tag.rawValue)
-        for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: length >> shift)) }
+        withUnsafeBytes(of: UInt32(truncatingIfNeeded: length).bigEndian) { bytes.append(contentsOf: $0) }
     }
 
     private mutating func append(_ number: UInt128) {
-        for half in [UInt64(truncatingIfNeeded: number >> 64), UInt64(truncatingIfNeeded: number)] {
-            withUnsafeBytes(of: half.bigEndian) { bytes.append(contentsOf: $0) }
-        }
+        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
     }
 }
 
 extension IdempotencyKey {
     /// The key for a reference as the client wrote it.
     init(reference: String) {
-        self.init(reference: reference, digest: Digest.sha256Prefix(reference.utf8))
+        self.init(reference: reference, digest: Digest.sha256Prefix(reference))
     }
 }

@@ -4,6 +4,7 @@ extension Answer {
     /// The response with the fields that every answer has.
     func response(_ trace: Trace) -> Response {
         var headers = headers
+        headers.reserveCapacity(headers.count + 5)
         headers.append(("Content-Type", contentType))
         headers.append(("Cache-Control", "no-store"))
         headers.append(("X-Correlation-Id", trace.correlationID))

@@ -24,7 +24,7 @@ struct RequestFrame: Sendable {
         var endpoint: Route?
         let answer: Answer
         do {
-            let destination = try Router.destination(method: request.method.name, path: request.path.utf8)
+            let destination = try Router.destination(method: request.method.name, path: request.path)
             endpoint = destination.endpoint
             answer = try await handle(destination, headers, trace)
         } catch {

@@ -25,9 +25,9 @@ struct RequestHeaders: Sendable {
     }
 
     private mutating func single(_ name: String, of fields: HTTPHeaders) -> String? {
-        let values = fields.values(of: name)
-        if values.count > 1 { repeated.append(name) }
-        return values.first
+        let (value, isRepeated) = fields.single(name)
+        if isRepeated { repeated.append(name) }
+        return value
     }
 }
 
@@ -35,6 +35,8 @@ struct RequestHeaders: Sendable {
 enum HeaderValue {
     /// Whether a content type is JSON: `application/json`, at most with `charset=utf-8`.
     static func isJSON(_ value: String) -> Bool {
+        // As nearly everybody writes it.
+        if value == "application/json" { return true }
         let parts = value.split(separator: ";", omittingEmptySubsequences: false)
         guard let type = parts.first, trimmed(type).lowercased() == "application/json", parts.count <= 2 else {
             return false

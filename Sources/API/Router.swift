@@ -47,18 +47,9 @@ struct Destination: Sendable {
 
 /// The table of routes.
 enum Router {
-    /// One piece of a path.
-    private enum Segment: Sendable {
-        case word(StaticString)
-        /// `wallet` or `wallets`.
-        case wallets
-        case walletID
-        case transferID
-    }
-
     /// A path and its methods.
     private struct Resource: Sendable {
-        let segments: [Segment]
+        let segments: [PathPattern]
         let methods: [(method: Method, endpoint: Route)]
 
         /// The value of `Allow`.
@@ -108,9 +99,10 @@ enum Router {
     }
 
     /// Finds the endpoint of a request. Throws 404, 405 with `Allow`, and 400 for ids and escapes that are none.
-    static func destination(method: String, path: some Collection<UInt8>) throws(Problem) -> Destination {
-        let segments = try segments(of: path)
-        guard let segments, let resource = resources.first(where: { matches($0.segments, segments) }) else {
+    static func destination(method: String, path: String) throws(Problem) -> Destination {
+        guard let path = try PathSegments(path),
+            let resource = resources.first(where: { path.matches($0.segments) })
+        else {
             throw Problem(.routeNotFound, "There is no such route.")
         }
         let wanted = method == "HEAD" ? Method.get : Method(rawValue: method)
@@ -119,25 +111,25 @@ enum Router {
             problem.allow = resource.allow
             throw problem
         }
-        return try destination(entry.endpoint, resource, segments)
+        return try destination(entry.endpoint, resource, path)
     }
 
     private static func destination(
-        _ endpoint: Route, _ resource: Resource, _ segments: [[UInt8]]
+        _ endpoint: Route, _ resource: Resource, _ path: PathSegments
     ) throws(Problem) -> Destination {
         var destination = Destination(endpoint: endpoint)
         var errors: [FieldError] = []
-        for (segment, bytes) in zip(resource.segments, segments) {
+        for (index, segment) in resource.segments.enumerated() {
             switch segment {
             case .word, .wallets: continue
             case .walletID:
-                if let id = RawUUID(utf8: bytes) {
+                if let id = path.uuid(index) {
                     destination.walletID = WalletID(id)
                 } else {
                     errors.append(FieldError("wallet_id", .malformed, "The wallet id in the path is not a UUID."))
                 }
             case .transferID:
-                if let id = RawUUID(utf8: bytes) {
+                if let id = path.uuid(index) {
                     destination.transferID = TransferID(id)
                 } else {
                     errors.append(FieldError("transfer_id", .malformed, "The transfer id in the path is not a UUID."))
@@ -147,37 +139,92 @@ enum Router {
         guard errors.isEmpty else { throw Problem(invalid: errors) }
         return destination
     }
+}
 
-    private static func matches(_ pattern: [Segment], _ segments: [[UInt8]]) -> Bool {
-        guard pattern.count == segments.count else { return false }
-        for (segment, bytes) in zip(pattern, segments) {
-            switch segment {
-            case .word(let word): guard equal(bytes, word) else { return false }
-            case .wallets: guard equal(bytes, "wallet") || equal(bytes, "wallets") else { return false }
-            case .walletID, .transferID: guard !bytes.isEmpty else { return false }
+/// One piece of a route's path.
+enum PathPattern: Sendable {
+    case word(StaticString)
+    /// `wallet` or `wallets`.
+    case wallets
+    case walletID
+    case transferID
+}
+
+/// The decoded pieces of a path, one behind the other in one buffer.
+private struct PathSegments {
+    private static let most = 6
+
+    private var bytes: [UInt8] = []
+    private var ends: InlineArray<6, Int> = .init(repeating: 0)
+    private var count = 0
+
+    /// Splits and decodes a path; nil when it has more pieces than any route.
+    init?(_ path: String) throws(Problem) {
+        var path = path
+        let isValid = path.withUTF8 { read($0) }
+        guard isValid else { throw Problem("path", .malformed, "The path holds an escape that is none.") }
+        guard count > 0 else { return nil }
+    }
+
+    /// Reads the pieces, none when they are too many; false when an escape is none.
+    private mutating func read(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard path.first == 0x2F else { return true }
+        bytes.reserveCapacity(path.count)
+        var index = 1
+        while index < path.count {
+            let byte = path[index]
+            index += 1
+            if byte == 0x2F {
+                guard endPiece() else { return true }
+            } else if byte == 0x25 {
+                guard index + 1 < path.count, let high = PercentEncoding.digit(path[index]),
+                    let low = PercentEncoding.digit(path[index + 1])
+                else { return false }
+                bytes.append(high << 4 | low)
+                index += 2
+            } else {
+                bytes.append(byte)
+            }
+        }
+        _ = endPiece()
+        return true
+    }
+
+    private mutating func endPiece() -> Bool {
+        guard count < Self.most else {
+            count = 0
+            return false
+        }
+        ends[count] = bytes.count
+        count += 1
+        return true
+    }
+
+    private func range(_ index: Int) -> Range<Int> { (index == 0 ? 0 : ends[index - 1])..<ends[index] }
+
+    func uuid(_ index: Int) -> RawUUID? {
+        bytes.withUnsafeBufferPointer { RawUUID(utf8: UnsafeBufferPointer(rebasing: $0[range(index)])) }
+    }
+
+    func matches(_ pattern: [PathPattern]) -> Bool {
+        guard pattern.count == count else { return false }
+        for index in 0..<count {
+            switch pattern[index] {
+            case .word(let word): guard isWord(index, word) else { return false }
+            case .wallets: guard isWord(index, "wallet") || isWord(index, "wallets") else { return false }
+            case .walletID, .transferID: guard !range(index).isEmpty else { return false }
             }
         }
         return true
     }
 
-    /// The decoded pieces of a path; nil when it has more than any route.
-    private static func segments(of path: some Collection<UInt8>) throws(Problem) -> [[UInt8]]? {
-        guard path.first == 0x2F else { return nil }
-        var segments: [[UInt8]] = []
-        segments.reserveCapacity(6)
-        for piece in path.dropFirst().split(separator: 0x2F, omittingEmptySubsequences: false) {
-            guard segments.count < 6 else { return nil }
-            guard let decoded = PercentEncoding.decode(piece, plusIsSpace: false) else {
-                throw Problem("path", .malformed, "The path holds an escape that is none.")
-            }
-            segments.append(decoded)
+    private func isWord(_ index: Int, _ word: StaticString) -> Bool {
+        let range = range(index)
+        guard range.count == word.utf8CodeUnitCount else { return false }
+        return word.withUTF8Buffer { letters in
+            for offset in 0..<letters.count where bytes[range.lowerBound + offset] != letters[offset] { return false }
+            return true
         }
-        return segments
-    }
-
-    private static func equal(_ bytes: [UInt8], _ word: StaticString) -> Bool {
-        guard bytes.count == word.utf8CodeUnitCount else { return false }
-        return word.withUTF8Buffer { $0.elementsEqual(bytes) }
     }
 }
 
@@ -202,7 +249,8 @@ enum PercentEncoding {
         return result
     }
 
-    private static func digit(_ byte: UInt8) -> UInt8? {
+    /// The value of a hexadecimal digit; nil for any other byte.
+    static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 0x30...0x39: byte - 0x30
         case 0x41...0x46: byte - 0x37

@@ -6,28 +6,30 @@ public enum Digest {
     public static let size = 32
 
     /// The SHA-256 digest (FIPS 180-4): 32 bytes.
-    public static func sha256(_ bytes: some Sequence<UInt8>) -> [UInt8] {
-        withContiguousBytes(of: bytes) { input in
-            [UInt8](unsafeUninitializedCapacity: size) { output, count in
-                _ = SHA256(input.baseAddress, input.count, output.baseAddress)
-                count = size
-            }
+    public static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: size) { output, count in
+            bytes.withUnsafeBufferPointer { cssl_sha256($0.baseAddress, $0.count, output.baseAddress) }
+            count = size
         }
     }
 
     /// The first 16 bytes of the SHA-256 digest as a number, the first byte being the most significant.
-    public static func sha256Prefix(_ bytes: some Sequence<UInt8>) -> UInt128 {
-        withContiguousBytes(of: bytes) { input in
-            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: size) { output in
-                _ = SHA256(input.baseAddress, input.count, output.baseAddress)
-                return output.prefix(16).reduce(0) { $0 << 8 | UInt128($1) }
-            }
-        }
+    public static func sha256Prefix(_ bytes: [UInt8]) -> UInt128 {
+        bytes.withUnsafeBufferPointer(prefix)
     }
 
-    private static func withContiguousBytes<Result>(
-        of bytes: some Sequence<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Result
-    ) -> Result {
-        bytes.withContiguousStorageIfAvailable(body) ?? Array(bytes).withUnsafeBufferPointer(body)
+    /// The same of a text's UTF-8 bytes.
+    public static func sha256Prefix(_ text: String) -> UInt128 {
+        var text = text
+        return text.withUTF8(prefix)
+    }
+
+    private static func prefix(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt128 {
+        withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { output in
+            cssl_sha256(bytes.baseAddress, bytes.count, output.assumingMemoryBound(to: UInt8.self).baseAddress)
+            let high = UInt64(bigEndian: output.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
+            let low = UInt64(bigEndian: output.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            return UInt128(high) << 64 | UInt128(low)
+        }
     }
 }

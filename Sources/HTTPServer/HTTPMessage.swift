@@ -119,6 +119,16 @@ public struct HTTPHeaders: Sendable {
         return nil
     }
 
+    /// The value of the field called `name`, whatever its case, and whether there are more of that name.
+    public func single(_ name: String) -> (value: String?, isRepeated: Bool) {
+        var value: String?
+        for field in fields where matches(field, name) {
+            guard value == nil else { return (value, true) }
+            value = text(field.valueStart, field.valueEnd)
+        }
+        return (value, false)
+    }
+
     /// The values of all fields called `name`, whatever its case, in their order.
     public func values(of name: String) -> [String] {
         fields.filter { matches($0, name) }.map { text($0.valueStart, $0.valueEnd) }
@@ -129,6 +139,7 @@ public struct HTTPHeaders: Sendable {
         fields.map { (text($0.nameStart, $0.nameEnd), text($0.valueStart, $0.valueEnd)) }
     }
 
+    @inline(__always)
     private func matches(_ field: Field, _ name: String) -> Bool {
         guard Int(field.nameEnd - field.nameStart) == name.utf8.count else { return false }
         var index = Int(field.nameStart)
@@ -141,9 +152,11 @@ public struct HTTPHeaders: Sendable {
 
     /// A value is read as UTF-8 where it is that, and as ISO 8859-1 otherwise.
     private func text(_ start: UInt16, _ end: UInt16) -> String {
-        let slice = bytes[Int(start)..<Int(end)]
-        return String(validating: slice, as: UTF8.self)
-            ?? String(String.UnicodeScalarView(slice.map { Unicode.Scalar($0) }))
+        bytes.withUnsafeBufferPointer { bytes in
+            let slice = UnsafeBufferPointer(rebasing: bytes[Int(start)..<Int(end)])
+            return String(validating: slice, as: UTF8.self)
+                ?? String(String.UnicodeScalarView(slice.map { Unicode.Scalar($0) }))
+        }
     }
 }
 

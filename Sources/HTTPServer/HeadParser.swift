@@ -1,3 +1,5 @@
+import Glibc
+
 /// How a request's body is delimited.
 enum BodyFraming: Equatable, Sendable {
     case none
@@ -85,8 +87,11 @@ struct HeadParser: Sendable {
     private mutating func nextLineEnd(_ input: Span<UInt8>) throws(ProtocolError) -> Int? {
         if !sawRequestLine { try checkBeginning(input) }
         let end = min(input.count, limits.maxHeadBytes)
-        var index = scanned
-        while index < end, input[index] != 0x0A { index += 1 }
+        let index = input.withUnsafeBufferPointer { bytes in
+            guard scanned < end, let start = bytes.baseAddress else { return scanned }
+            let found = memchr(start + scanned, 0x0A, end - scanned)
+            return found.map { start.distance(to: $0.assumingMemoryBound(to: UInt8.self)) } ?? end
+        }
         scanned = index
         guard index < end else {
             guard end < limits.maxHeadBytes else { throw sawRequestLine ? .headTooLarge : .targetTooLong }

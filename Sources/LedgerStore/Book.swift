@@ -28,6 +28,13 @@ struct Book {
     /// By the key's digest: texts that Unicode calls equal are still different keys.
     var walletKeys: [UInt128: Prior] = [:]
 
+    /// Nothing read yet, with room for what a batch brings.
+    init(wallets count: Int, operations: Int) {
+        wallets.reserveCapacity(count)
+        transfers.reserveCapacity(operations)
+        keys.reserveCapacity(operations)
+    }
+
     /// Decides `operation` on the current state and takes its postings over.
     mutating func decide(_ operation: Operation, at now: Timestamp) -> Decision {
         let decision = Ledger.decide(operation, in: situation(of: operation), at: now)

@@ -3,8 +3,9 @@ import Ledger
 import Postgres
 import Runtime
 
-/// One operation on its way through a lane.
-struct PendingOperation: Sendable {
+/// One operation on its way through a lane. A class, because it is handed on from array to array: one reference is
+/// copied instead of every text inside.
+final class PendingOperation: Sendable {
     /// How the operation ends for its caller.
     typealias Outcome = Result<Decision.Verdict, LedgerStoreError>
 
@@ -13,33 +14,53 @@ struct PendingOperation: Sendable {
     /// Monotonic nanoseconds; past it the operation is refused unless it was taken up already.
     let deadline: UInt64
     let answer: CheckedContinuation<Outcome, Never>
+
+    init(
+        operation: Operation, origin: EventOrigin, deadline: UInt64, answer: CheckedContinuation<Outcome, Never>
+    ) {
+        self.operation = operation
+        self.origin = origin
+        self.deadline = deadline
+        self.answer = answer
+    }
 }
 
 /// What a batch has to know of the database before it can be decided.
 struct BatchNeeds {
-    private(set) var wallets: Set<WalletID> = []
-    private(set) var transfers: Set<TransferKey> = []
-    private(set) var keys: Set<OperationKey> = []
-    private(set) var openings: Set<WalletID> = []
-    private(set) var walletKeys: Set<UInt128> = []
+    /// In id order, each once: the order in which rows are locked.
+    private(set) var wallets: [WalletID] = []
+    // What is named twice is read twice, which does no harm.
+    private(set) var transfers: [TransferKey] = []
+    private(set) var keys: [OperationKey] = []
+    private(set) var openings: [WalletID] = []
+    private(set) var walletKeys: [UInt128] = []
 
     init(_ batch: ArraySlice<PendingOperation>) {
-        for pending in batch { add(pending.operation) }
+        var named: [WalletID] = []
+        named.reserveCapacity(batch.count)
+        transfers.reserveCapacity(batch.count)
+        keys.reserveCapacity(batch.count)
+        for pending in batch {
+            named.append(pending.operation.walletID)
+            add(pending.operation)
+        }
+        named.sort()
+        wallets.reserveCapacity(named.count)
+        for wallet in named where wallet != wallets.last { wallets.append(wallet) }
     }
 
     private mutating func add(_ operation: Operation) {
         let id = operation.walletID
-        wallets.insert(id)
-        if let key = operation.key { keys.insert(OperationKey(wallet: id, digest: key.digest)) }
+        if let key = operation.key { keys.append(OperationKey(wallet: id, digest: key.digest)) }
         switch operation.command {
         case .open(let opening):
-            if opening.hasClientID { openings.insert(id) }
-            if let key = operation.key { walletKeys.insert(key.digest) }
+            if opening.hasClientID { openings.append(id) }
+            if let key = operation.key { walletKeys.append(key.digest) }
         case .transfer(let order):
             // A fresh random id cannot be in use.
-            if order.hasClientID { transfers.insert(TransferKey(wallet: id, transfer: order.id)) }
+            if order.hasClientID { transfers.append(TransferKey(wallet: id, transfer: order.id)) }
         case .complete(let transfer, _), .revert(let transfer, _), .expire(let transfer):
-            transfers.insert(TransferKey(wallet: id, transfer: transfer))
+            transfers.append(TransferKey(wallet: id, transfer: transfer))
         }
     }
 }
@@ -97,12 +118,12 @@ final class LaneSession {
     /// First round trip: opens the transaction, locks the wallets in id order and reads what the batch touches.
     /// Returns the state and the transaction's id.
     func load(_ needs: BatchNeeds) throws -> (book: Book, transactionID: String) {
-        var book = Book()
+        var book = Book(wallets: needs.wallets.count, operations: needs.keys.count + needs.transfers.count)
         var transactionID = ""
         try connection.pipeline { pipeline in
             try pipeline.sendBegin()
             uuids.removeAll()
-            for wallet in needs.wallets.sorted() { uuids.append(uuid: wallet.uuid.bits) }
+            for wallet in needs.wallets { uuids.append(uuid: wallet.uuid.bits) }
             try send("lock_wallets", on: pipeline, [uuids])
             try pipeline.send("transaction_id")
             try sendTransfers(needs, on: pipeline)

@@ -7,12 +7,12 @@ import Testing
     private static let id = "01990000-0000-7000-8000-000000000001"
 
     private func route(_ method: String, _ path: String) throws -> Route {
-        try Router.destination(method: method, path: Array(path.utf8)).endpoint
+        try Router.destination(method: method, path: path).endpoint
     }
 
     private func refusal(_ method: String, _ path: String) -> Problem? {
         do {
-            _ = try Router.destination(method: method, path: Array(path.utf8))
+            _ = try Router.destination(method: method, path: path)
             return nil
         } catch {
             return error
