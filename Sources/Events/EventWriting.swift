@@ -8,15 +8,16 @@ extension JSONWriter {
         beginObject()
         member("specversion", "1.0")
         name("id")
-        quoted(capacity: 60) { bytes in
-            wallet.id.uuid.append(to: &bytes)
-            bytes.append(0x3A)
-            bytes.append(contentsOf: String(wallet.version).utf8)
+        string(upTo: 37 + Money.textCapacity(scale: 0)) { buffer in
+            wallet.id.uuid.write(to: buffer)
+            buffer[36] = 0x3A
+            let rest = UnsafeMutableBufferPointer(rebasing: buffer[37...])
+            // A whole number without decimals, as a sum is written.
+            return 37 + Money.write(Int128(wallet.version), scale: 0, to: rest)
         }
         member("source", "/wallet")
         member("type", event.type.rawValue)
-        name("subject")
-        quoted(capacity: 36) { wallet.id.uuid.append(to: &$0) }
+        identifier("subject", wallet.id.uuid)
         moment("time", wallet.updatedAt)
         member("datacontenttype", "application/json")
         if let correlation = event.origin.correlationID { member("correlationid", correlation) }
@@ -81,26 +82,22 @@ extension JSONWriter {
 
     private mutating func identifier(_ label: StaticString, _ id: RawUUID) {
         name(label)
-        quoted(capacity: 36) { id.append(to: &$0) }
+        string(upTo: 36) { buffer in
+            id.write(to: buffer)
+            return 36
+        }
     }
 
     private mutating func moment(_ label: StaticString, _ moment: Timestamp) {
         name(label)
-        quoted(capacity: 27) { moment.append(to: &$0) }
+        string(upTo: Timestamp.textLength) { buffer in
+            moment.write(to: buffer)
+            return Timestamp.textLength
+        }
     }
 
     private mutating func money(_ label: StaticString, _ minorUnits: Int128, scale: Int) {
         name(label)
-        quoted(capacity: 42) { Money.append(minorUnits, scale: scale, to: &$0) }
-    }
-
-    /// A string of plain ASCII that needs no escaping.
-    private mutating func quoted(capacity: Int, _ fill: (inout [UInt8]) -> Void) {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(capacity + 2)
-        bytes.append(0x22)
-        fill(&bytes)
-        bytes.append(0x22)
-        raw(bytes)
+        string(upTo: Money.textCapacity(scale: scale)) { Money.write(minorUnits, scale: scale, to: $0) }
     }
 }

@@ -19,24 +19,39 @@ public struct JSONReader: Sendable {
     /// The deepest nesting that any caller may ask for; it bounds the stack that `readValue` needs.
     public static let greatestDepth = 512
 
-    let bytes: [UInt8]
+    @usableFromInline let bytes: [UInt8]
     var position = 0
     private let maxDepth: Int
-    private var frames: [Frame] = []
-    /// The member names of all open objects, the innermost object's last.
-    private var names: [ExactName] = []
+    /// What the reader is in: the innermost open array or object, or the document.
+    private var top = Frame(kind: .document)
+    /// What `top` is in, the document first.
+    private var outer: [Frame] = []
+    /// The member names of all open objects that are no words known beforehand, the innermost object's last.
+    private var names: [JSONText] = []
+    /// The names of the open objects for which comparing one by one does not do, the innermost object's last.
+    private var sets: [Set<ExactName>] = []
 
-    /// An array or object that has been opened and not yet closed.
+    /// The document, or an array or object that has been opened and not yet closed.
     private struct Frame: Sendable {
-        let isObject: Bool
+        enum Kind { case document, array, object }
+
+        let kind: Kind
         /// Where this object's names start in `names`.
-        let firstName: Int
+        var firstName = 0
         /// Members or elements handed out so far.
         var count = 0
         /// Whether the reader stands inside the last member or element (and not between two).
         var isInside = false
-        /// Set once the object is too large for comparing names one by one.
-        var seen: Set<ExactName>?
+        /// Whether the names are in the last of `sets`: once there are many, or one with escapes.
+        var hasSet = false
+        /// Whether the members are read as words known beforehand.
+        var usesWords = false
+        /// The words seen so far, a bit for each.
+        var words: UInt64 = 0
+        /// The word behind the last one seen, which probably comes next.
+        var nextWord = 0
+        /// The name of the last member.
+        var name = JSONText(start: 0, end: 0, hasEscapes: false)
     }
 
     /// Reads `bytes`, refusing arrays and objects nested deeper than `maxDepth` (at most `greatestDepth`).
@@ -66,41 +81,61 @@ public struct JSONReader: Sendable {
     /// Enters an object; its members follow with `nextMember`.
     public mutating func beginObject() throws(JSONError) {
         try require(.object)
-        try open(isObject: true)
+        try open(.object)
     }
 
     /// The name of the object's next member, whose value must then be read; nil when the object has ended.
     public mutating func nextMember() throws(JSONError) -> String? {
-        guard try advance(inObject: true) else { return nil }
-        guard position < bytes.count else { throw error(.unexpectedEnd) }
-        guard bytes[position] == UInt8(ascii: "\"") else { throw unexpected() }
+        guard let name = try nextName() else { return nil }
+        return string(name)
+    }
+
+    /// The object's next member, whose value must then be read, as the index of its name in `words`, or
+    /// `JSONWords.unknown` for another name; nil when the object has ended. Faster than `nextMember()`, which must not
+    /// be called for the same object; nor may other words be used for it.
+    public mutating func nextMember(among words: JSONWords) throws(JSONError) -> Int? {
+        guard top.count == 0 || top.usesWords else { throw error(.misuse) }
+        guard try advanceToName() else { return nil }
+        top.usesWords = true
         let start = position
-        let name = try scanString()
-        try remember(ExactName(text: name), at: start)
-        skipWhiteSpace()
-        guard position < bytes.count else { throw error(.unexpectedEnd) }
-        guard bytes[position] == UInt8(ascii: ":") else { throw unexpected() }
-        position += 1
-        return name
+        var index = words.quotedWord(at: start + 1, of: bytes, expecting: top.nextWord)
+        let name: JSONText
+        if index == JSONWords.unknown {
+            name = try scanText()
+            if name.hasEscapes { index = withUTF8(of: name) { words.index(of: $0) } }
+        } else {
+            name = JSONText(start: start + 1, end: start + 1 + words.length(index), hasEscapes: false)
+            position = name.end + 1
+        }
+        if index == JSONWords.unknown {
+            try remember(name, at: start)
+        } else {
+            let bit: UInt64 = 1 << UInt64(truncatingIfNeeded: index)
+            guard top.words & bit == 0 else { throw error(.duplicateMember(string(name)), at: start) }
+            top.words |= bit
+            top.nextWord = index + 1
+        }
+        try enterMember(name)
+        return index
     }
 
     /// Enters an array; its elements follow with `nextElement`.
     public mutating func beginArray() throws(JSONError) {
         try require(.array)
-        try open(isObject: false)
+        try open(.array)
     }
 
     /// Whether the array has another element, whose value must then be read; false when the array has ended.
     public mutating func nextElement() throws(JSONError) -> Bool {
-        guard try advance(inObject: false) else { return false }
-        frames[frames.count - 1].count += 1
-        frames[frames.count - 1].isInside = true
+        guard try advance(in: .array) else { return false }
+        top.count += 1
+        top.isInside = true
         return true
     }
 
     /// Checks that nothing but white space follows the document's value. Call it last.
     public mutating func finish() throws(JSONError) {
-        guard frames.isEmpty else { throw error(.misuse) }
+        guard outer.isEmpty else { throw error(.misuse) }
         skipWhiteSpace()
         guard position == bytes.count else { throw error(.trailingData) }
     }
@@ -118,13 +153,11 @@ public struct JSONReader: Sendable {
     /// The path of the member or element being read, such as `metadata.tags[2]`; empty at the top.
     public var path: String {
         var text = ""
-        for (level, frame) in frames.enumerated() where frame.isInside {
-            if frame.isObject {
-                let end = level + 1 < frames.count ? frames[level + 1].firstName : names.count
-                guard end > frame.firstName else { continue }
-                text += text.isEmpty ? names[end - 1].text : "." + names[end - 1].text
-            } else {
-                text += "[\(frame.count - 1)]"
+        for frame in outer + [top] where frame.isInside {
+            switch frame.kind {
+            case .document: break
+            case .object: text += text.isEmpty ? string(frame.name) : "." + string(frame.name)
+            case .array: text += "[\(frame.count - 1)]"
             }
         }
         return text
@@ -161,54 +194,95 @@ extension JSONReader {
         guard found == kind else { throw error(.wrongKind(expected: kind, found: found)) }
     }
 
-    private mutating func open(isObject: Bool) throws(JSONError) {
-        guard frames.count < maxDepth else { throw error(.tooDeep(limit: maxDepth)) }
+    private mutating func open(_ kind: Frame.Kind) throws(JSONError) {
+        guard outer.count < maxDepth else { throw error(.tooDeep(limit: maxDepth)) }
         position += 1
-        if frames.isEmpty {
-            frames.reserveCapacity(4)
+        if outer.isEmpty {
+            outer.reserveCapacity(4)
             names.reserveCapacity(12)
         }
-        frames.append(Frame(isObject: isObject, firstName: names.count))
+        outer.append(top)
+        top = Frame(kind: kind, firstName: names.count)
     }
 
     /// Moves to the next member or element, or closes the innermost frame and returns false.
-    private mutating func advance(inObject: Bool) throws(JSONError) -> Bool {
-        let top = frames.count - 1
-        guard top >= 0, frames[top].isObject == inObject else { throw error(.misuse) }
-        frames[top].isInside = false
+    private mutating func advance(in kind: Frame.Kind) throws(JSONError) -> Bool {
+        guard top.kind == kind else { throw error(.misuse) }
+        top.isInside = false
         skipWhiteSpace()
         guard position < bytes.count else { throw error(.unexpectedEnd) }
         let byte = bytes[position]
-        if byte == (inObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
+        if byte == (kind == .object ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
             position += 1
-            names.removeLast(names.count - frames[top].firstName)
-            frames.removeLast()
+            names.removeLast(names.count - top.firstName)
+            if top.hasSet { sets.removeLast() }
+            top = outer.removeLast()
             return false
         }
-        guard frames[top].count > 0 else { return true }
+        guard top.count > 0 else { return true }
         guard byte == UInt8(ascii: ",") else { throw unexpected() }
         position += 1
         skipWhiteSpace()
         return true
     }
 
+    /// Moves to the next member's name, or closes the object and returns false.
+    private mutating func advanceToName() throws(JSONError) -> Bool {
+        guard try advance(in: .object) else { return false }
+        guard position < bytes.count else { throw error(.unexpectedEnd) }
+        guard bytes[position] == UInt8(ascii: "\"") else { throw unexpected() }
+        return true
+    }
+
+    /// The name of the next member, as `nextMember()` returns it.
+    mutating func nextName() throws(JSONError) -> JSONText? {
+        guard !top.usesWords else { throw error(.misuse) }
+        guard try advanceToName() else { return nil }
+        let start = position
+        let name = try scanText()
+        try remember(name, at: start)
+        try enterMember(name)
+        return name
+    }
+
+    /// Goes on behind a member's name to its value.
+    private mutating func enterMember(_ name: JSONText) throws(JSONError) {
+        top.name = name
+        top.count += 1
+        top.isInside = true
+        skipWhiteSpace()
+        guard position < bytes.count else { throw error(.unexpectedEnd) }
+        guard bytes[position] == UInt8(ascii: ":") else { throw unexpected() }
+        position += 1
+    }
+
     /// Notes a member name of the innermost object; a name seen before is refused.
-    private mutating func remember(_ name: ExactName, at offset: Int) throws(JSONError) {
-        let top = frames.count - 1
-        let first = frames[top].firstName
+    private mutating func remember(_ name: JSONText, at offset: Int) throws(JSONError) {
         let isNew: Bool
-        if frames[top].seen != nil {
-            isNew = frames[top].seen?.insert(name).inserted ?? true
+        if top.hasSet {
+            isNew = sets[sets.count - 1].insert(ExactName(text: string(name))).inserted
+        } else if name.hasEscapes || names.count - top.firstName >= 16 {
+            var set = Set(names[top.firstName...].map { ExactName(text: string($0)) })
+            isNew = set.insert(ExactName(text: string(name))).inserted
+            sets.append(set)
+            top.hasSet = true
         } else {
-            isNew = !names[first...].contains(name)
-            if names.count - first >= 16 {
-                frames[top].seen = Set(names[first...] + [name])
-            }
+            isNew = isNewAmongNames(name)
+            names.append(name)
         }
-        guard isNew else { throw error(.duplicateMember(name.text), at: offset) }
-        names.append(name)
-        frames[top].count += 1
-        frames[top].isInside = true
+        guard isNew else { throw error(.duplicateMember(string(name)), at: offset) }
+    }
+
+    /// Whether the innermost object's names, all without escapes, do not hold `name`.
+    private func isNewAmongNames(_ name: JSONText) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            let wanted = UnsafeRawBufferPointer(rebasing: bytes[name.start..<name.end])
+            for index in top.firstName..<names.count where names[index].length == name.length {
+                let other = UnsafeRawBufferPointer(rebasing: bytes[names[index].start..<names[index].end])
+                if JSONWords.areEqual(other, wanted) { return false }
+            }
+            return true
+        }
     }
 }
 

@@ -115,13 +115,13 @@ extension JSONReader {
         case .null: try readNull()
         case .boolean: _ = try readBool()
         case .number: _ = try scanNumber()
-        case .string: _ = try readString()
+        case .string: _ = try scanText()
         case .array:
             try beginArray()
             while try nextElement() { try skipValue() }
         case .object:
             try beginObject()
-            while try nextMember() != nil { try skipValue() }
+            while try nextName() != nil { try skipValue() }
         }
     }
 

@@ -74,8 +74,7 @@ public struct JSONWriter: Sendable {
                 cursor += 1
             }
             buffer[cursor] = UInt8(ascii: "\"")
-            _ = buffer[(cursor + 1)...].update(
-                fromContentsOf: UnsafeBufferPointer(start: name.utf8Start, count: length))
+            JSONWriter.copy(UnsafeBufferPointer(start: name.utf8Start, count: length), to: buffer, at: cursor + 1)
             cursor += length + 1
             buffer[cursor] = UInt8(ascii: "\"")
             buffer[cursor + 1] = UInt8(ascii: ":")
@@ -174,6 +173,27 @@ public struct JSONWriter: Sendable {
 }
 
 // MARK: - Members
+
+extension JSONWriter {
+    /// Writes a string of characters that need no escaping: `fill` writes at most `capacity` bytes of UTF-8 to the start
+    /// of the buffer it is lent, and returns their number.
+    @inlinable
+    public mutating func string(upTo capacity: Int, _ fill: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
+        reserve(capacity + 3)
+        separate()
+        let start = count
+        let length = storage.withUnsafeMutableBufferPointer { buffer in
+            buffer[start] = UInt8(ascii: "\"")
+            let room = UnsafeMutableBufferPointer(rebasing: buffer[start + 1..<start + 1 + capacity])
+            let length = fill(room)
+            precondition(length >= 0 && length <= capacity, "more bytes than were announced")
+            buffer[start + 1 + length] = UInt8(ascii: "\"")
+            return length
+        }
+        count = start + length + 2
+        needsComma = true
+    }
+}
 
 extension JSONWriter {
     /// Writes a member holding a string.
@@ -282,10 +302,20 @@ extension JSONWriter {
         needsComma = true
     }
 
+    /// Copies `source` to a place in `buffer` that has been reserved.
+    @inlinable
+    static func copy(
+        _ source: UnsafeBufferPointer<UInt8>, to buffer: UnsafeMutableBufferPointer<UInt8>, at offset: Int
+    ) {
+        precondition(buffer.count - offset >= source.count, "no room was reserved")
+        guard let from = source.baseAddress, let base = buffer.baseAddress else { return }
+        (base + offset).update(from: from, count: source.count)
+    }
+
     private mutating func appendReserved(_ source: UnsafeBufferPointer<UInt8>) {
         let start = count
         storage.withUnsafeMutableBufferPointer { buffer in
-            _ = buffer[start..<start + source.count].update(fromContentsOf: source)
+            JSONWriter.copy(source, to: buffer, at: start)
         }
         count += source.count
     }
@@ -300,7 +330,7 @@ extension JSONWriter {
                 cursor += 1
             }
             buffer[cursor] = UInt8(ascii: "\"")
-            _ = buffer[(cursor + 1)...].update(fromContentsOf: source)
+            JSONWriter.copy(source, to: buffer, at: cursor + 1)
             cursor += source.count + 1
             buffer[cursor] = UInt8(ascii: "\"")
         }
