@@ -39,13 +39,13 @@ enum Statements {
         "transaction_id": "SELECT pg_current_xact_id()::text",
         "read_transfers": """
         SELECT \(entryColumns("c")), \(entryColumns("r"))
-        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, transfer_id)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id) k
         JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
         \(transferJoin)
         """,
         "read_keys": """
         SELECT \(entryColumns("j")), \(entryColumns("c"))
-        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, key_digest)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS key_digest) k
         JOIN ledger.journal j ON j.wallet_id = k.wallet_id AND j.key_digest = k.key_digest
         LEFT JOIN ledger.transfers t ON t.wallet_id = j.wallet_id AND t.transfer_id = j.transfer_id
         LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
@@ -53,7 +53,7 @@ enum Statements {
         "read_refusals": """
         SELECT f.wallet_id, f.key_digest, f.content_hash, f.code, f.detail,
             \(entryColumns("c")), \(entryColumns("r"))
-        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, key_digest)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS key_digest) k
         JOIN ledger.refusals f ON f.wallet_id = k.wallet_id AND f.key_digest = k.key_digest
         LEFT JOIN (ledger.transfers t
             \(transferJoin)
@@ -79,8 +79,11 @@ enum Statements {
         "update_wallets": """
         UPDATE ledger.wallets w SET updated_at = k.updated_at, version = k.version, balance = k.balance,
             pending_debit = k.pending_debit, pending_credit = k.pending_credit
-        FROM unnest($1::uuid[], $2::timestamptz[], $3::int8[], $4::numeric[], $5::numeric[], $6::numeric[])
-            k(id, updated_at, version, balance, pending_debit, pending_credit)
+        FROM (
+            SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS updated_at, unnest($3::int8[]) AS version,
+                unnest($4::numeric[]) AS balance, unnest($5::numeric[]) AS pending_debit,
+                unnest($6::numeric[]) AS pending_credit
+        ) k
         WHERE w.id = k.id
         """,
         "insert_entries": """
@@ -99,7 +102,10 @@ enum Statements {
         """,
         "resolve_transfers": """
         UPDATE ledger.transfers t SET resolved_version = k.version, status = k.status
-        FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int2[]) k(wallet_id, transfer_id, version, status)
+        FROM (
+            SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id, unnest($3::int8[]) AS version,
+                unnest($4::int2[]) AS status
+        ) k
         WHERE t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
         """,
         "insert_expirations": """
@@ -107,8 +113,10 @@ enum Statements {
         SELECT unnest($1::timestamptz[]), unnest($2::uuid[]), unnest($3::uuid[])
         """,
         "delete_expirations": """
-        DELETE FROM ledger.expirations e USING unnest($1::timestamptz[], $2::uuid[], $3::uuid[])
-            k(expires_at, wallet_id, transfer_id)
+        DELETE FROM ledger.expirations e USING (
+            SELECT unnest($1::timestamptz[]) AS expires_at, unnest($2::uuid[]) AS wallet_id,
+                unnest($3::uuid[]) AS transfer_id
+        ) k
         WHERE e.expires_at = k.expires_at AND e.wallet_id = k.wallet_id AND e.transfer_id = k.transfer_id
         """,
         "insert_refusals": """
@@ -210,7 +218,7 @@ enum Statements {
         """,
         "journal_transfers_of": """
         SELECT \(entryColumns("c")), \(entryColumns("r"))
-        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, transfer_id)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id) k
         JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
         \(transferJoin)
         """,
