@@ -39,13 +39,13 @@ enum Statements {
         "transaction_id": "SELECT pg_current_xact_id()::text",
         "read_transfers": """
         SELECT \(entryColumns("c")), \(entryColumns("r"))
-        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, transfer_id)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id) k
         JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
         \(transferJoin)
         """,
         "read_keys": """
         SELECT \(entryColumns("j")), \(entryColumns("c"))
-        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, key_digest)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS key_digest) k
         JOIN ledger.journal j ON j.wallet_id = k.wallet_id AND j.key_digest = k.key_digest
         LEFT JOIN ledger.transfers t ON t.wallet_id = j.wallet_id AND t.transfer_id = j.transfer_id
         LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
@@ -53,7 +53,7 @@ enum Statements {
         "read_refusals": """
         SELECT f.wallet_id, f.key_digest, f.content_hash, f.code, f.detail,
             \(entryColumns("c")), \(entryColumns("r"))
-        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, key_digest)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS key_digest) k
         JOIN ledger.refusals f ON f.wallet_id = k.wallet_id AND f.key_digest = k.key_digest
         LEFT JOIN (ledger.transfers t
             \(transferJoin)
@@ -72,51 +72,62 @@ enum Statements {
         "insert_wallets": """
         INSERT INTO ledger.wallets (id, created_at, updated_at, version, status, asset, balance, pending_debit,
             pending_credit, overdraft_limit, owner_id, metadata)
-        SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::int8[], $5::int2[],
-            $6::text[], $7::numeric[], $8::numeric[], $9::numeric[], $10::numeric[], $11::text[], $12::text[])
+        SELECT unnest($1::uuid[]), unnest($2::timestamptz[]), unnest($3::timestamptz[]), unnest($4::int8[]),
+            unnest($5::int2[]), unnest($6::text[]), unnest($7::numeric[]), unnest($8::numeric[]),
+            unnest($9::numeric[]), unnest($10::numeric[]), unnest($11::text[]), unnest($12::text[])
         """,
         "update_wallets": """
         UPDATE ledger.wallets w SET updated_at = k.updated_at, version = k.version, balance = k.balance,
             pending_debit = k.pending_debit, pending_credit = k.pending_credit
-        FROM unnest($1::uuid[], $2::timestamptz[], $3::int8[], $4::numeric[], $5::numeric[], $6::numeric[])
-            k(id, updated_at, version, balance, pending_debit, pending_credit)
+        FROM (
+            SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS updated_at, unnest($3::int8[]) AS version,
+                unnest($4::numeric[]) AS balance, unnest($5::numeric[]) AS pending_debit,
+                unnest($6::numeric[]) AS pending_credit
+        ) k
         WHERE w.id = k.id
         """,
         "insert_entries": """
         INSERT INTO ledger.journal (\(entryColumns()))
-        SELECT * FROM unnest($1::uuid[], $2::int8[], $3::timestamptz[], $4::timestamptz[], $5::uuid[],
-            $6::uuid[], $7::uuid[], $8::uuid[], $9::int2[], $10::int2[], $11::numeric[], $12::numeric[],
-            $13::numeric[], $14::numeric[], $15::numeric[], $16::text[], $17::text[], $18::text[], $19::text[])
+        SELECT unnest($1::uuid[]), unnest($2::int8[]), unnest($3::timestamptz[]), unnest($4::timestamptz[]),
+            unnest($5::uuid[]), unnest($6::uuid[]), unnest($7::uuid[]), unnest($8::uuid[]), unnest($9::int2[]),
+            unnest($10::int2[]), unnest($11::numeric[]), unnest($12::numeric[]), unnest($13::numeric[]),
+            unnest($14::numeric[]), unnest($15::numeric[]), unnest($16::text[]), unnest($17::text[]),
+            unnest($18::text[]), unnest($19::text[])
         """,
         "insert_transfers": """
         INSERT INTO ledger.transfers (wallet_id, transfer_id, created_version, resolved_version, expires_at,
             status, direction, amount)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::timestamptz[], $6::int2[],
-            $7::int2[], $8::numeric[])
+        SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::int8[]), unnest($4::int8[]),
+            unnest($5::timestamptz[]), unnest($6::int2[]), unnest($7::int2[]), unnest($8::numeric[])
         """,
         "resolve_transfers": """
         UPDATE ledger.transfers t SET resolved_version = k.version, status = k.status
-        FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int2[]) k(wallet_id, transfer_id, version, status)
+        FROM (
+            SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id, unnest($3::int8[]) AS version,
+                unnest($4::int2[]) AS status
+        ) k
         WHERE t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
         """,
         "insert_expirations": """
         INSERT INTO ledger.expirations (expires_at, wallet_id, transfer_id)
-        SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[])
+        SELECT unnest($1::timestamptz[]), unnest($2::uuid[]), unnest($3::uuid[])
         """,
         "delete_expirations": """
-        DELETE FROM ledger.expirations e USING unnest($1::timestamptz[], $2::uuid[], $3::uuid[])
-            k(expires_at, wallet_id, transfer_id)
+        DELETE FROM ledger.expirations e USING (
+            SELECT unnest($1::timestamptz[]) AS expires_at, unnest($2::uuid[]) AS wallet_id,
+                unnest($3::uuid[]) AS transfer_id
+        ) k
         WHERE e.expires_at = k.expires_at AND e.wallet_id = k.wallet_id AND e.transfer_id = k.transfer_id
         """,
         "insert_refusals": """
         INSERT INTO ledger.refusals (wallet_id, key_digest, content_hash, transfer_id, occurred_at, code, detail,
             reference_id)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[],
-            $7::text[], $8::text[])
+        SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]),
+            unnest($5::timestamptz[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[])
         """,
         "insert_wallet_keys": """
         INSERT INTO ledger.wallet_keys (scope, key_digest, reference_id, wallet_id)
-        SELECT '', * FROM unnest($1::uuid[], $2::text[], $3::uuid[])
+        SELECT '', unnest($1::uuid[]), unnest($2::text[]), unnest($3::uuid[])
         """,
         "insert_outbox": """
         INSERT INTO ledger.outbox (id, created_at, next_attempt_at, event_count, messages)
@@ -207,7 +218,7 @@ enum Statements {
         """,
         "journal_transfers_of": """
         SELECT \(entryColumns("c")), \(entryColumns("r"))
-        FROM unnest($1::uuid[], $2::uuid[]) k(wallet_id, transfer_id)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id) k
         JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
         \(transferJoin)
         """,

@@ -25,18 +25,21 @@ enum ProjectionStatements {
 
     private static let projectWallets = """
         INSERT INTO projection.wallets AS p (\(walletColumns))
-        SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::int8[], $5::int2[], $6::text[],
-            $7::numeric[], $8::numeric[], $9::numeric[], $10::numeric[], $11::text[], $12::text[])
+        SELECT unnest($1::uuid[]), unnest($2::timestamptz[]), unnest($3::timestamptz[]), unnest($4::int8[]),
+            unnest($5::int2[]), unnest($6::text[]), unnest($7::numeric[]), unnest($8::numeric[]),
+            unnest($9::numeric[]), unnest($10::numeric[]), unnest($11::text[]), unnest($12::text[])
         ON CONFLICT (id) DO UPDATE SET \(assignments(walletColumns, except: ["id"]))
 
         """
 
     private static let projectTransfers = """
         INSERT INTO projection.transfers AS p (\(transferColumns))
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::timestamptz[], $6::timestamptz[],
-            $7::timestamptz[], $8::uuid[], $9::int2[], $10::int2[], $11::numeric[], $12::numeric[], $13::numeric[],
-            $14::numeric[], $15::numeric[], $16::numeric[], $17::text[], $18::text[], $19::text[], $20::text[],
-            $21::text[])
+        SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::int8[]), unnest($4::int8[]),
+            unnest($5::timestamptz[]), unnest($6::timestamptz[]), unnest($7::timestamptz[]),
+            unnest($8::uuid[]), unnest($9::int2[]), unnest($10::int2[]), unnest($11::numeric[]),
+            unnest($12::numeric[]), unnest($13::numeric[]), unnest($14::numeric[]), unnest($15::numeric[]),
+            unnest($16::numeric[]), unnest($17::text[]), unnest($18::text[]), unnest($19::text[]),
+            unnest($20::text[]), unnest($21::text[])
         ON CONFLICT (wallet_id, transfer_id)
         DO UPDATE SET \(assignments(transferColumns, except: ["wallet_id", "transfer_id"]))
 
