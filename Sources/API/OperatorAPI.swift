@@ -2,6 +2,7 @@ public import HTTPServer
 import Ledger
 public import Observability
 public import Runtime
+import Synchronization
 
 /// Answers what operators and their machines ask a process: `/metrics`, `/v1/health`, `/v1/ready`. Both `api` and
 /// `worker` serve it on a port of their own.
@@ -10,6 +11,8 @@ public final class OperatorAPI: Sendable {
     private let metrics: MetricsRegistry
     private let logger: Logger
     private let ids: UUIDv7Generator
+    /// What was missing at the last look, so that a probe every second does not fill the log with one and the same line.
+    private let missing = Mutex<String?>(nil)
 
     /// `readiness` is what `/v1/ready` asks, in this order.
     public init(
@@ -31,13 +34,18 @@ public final class OperatorAPI: Sendable {
         } catch {
             let error = Problem(catching: error)
             answer = Answer(error, correlationID: trace.correlationID)
-            if answer.status >= 500 {
-                logger.warning(
-                    "not ready",
-                    ["correlation_id": .string(trace.correlationID), "cause": .string(error.cause ?? error.detail)])
-            }
+            if answer.status >= 500 { note(missing: error.cause ?? error.detail) }
         }
         return answer.response(trace)
+    }
+
+    private func note(missing reason: String?) {
+        let isNew = missing.withLock { last in
+            defer { last = reason }
+            return last != reason
+        }
+        guard isNew else { return }
+        if let reason { logger.warning("not ready", ["cause": .string(reason)]) } else { logger.info("ready again") }
     }
 
     private func answer(to request: Request) async throws -> Answer {
@@ -57,7 +65,9 @@ public final class OperatorAPI: Sendable {
             return answer
         case "/v1/health": return .status("alive")
         default:
-            return try await readiness.answer()
+            let answer = try await readiness.answer()
+            note(missing: nil)
+            return answer
         }
     }
 }

@@ -1,40 +1,26 @@
+import Events
 import JSON
 import Ledger
 
 extension JSONWriter {
     /// A member holding a sum as a decimal string with the asset's full scale.
     mutating func money(_ name: StaticString, _ minorUnits: Int128, of asset: Asset) {
-        self.name(name)
-        var text: [UInt8] = []
-        text.reserveCapacity(48)
-        text.append(0x22)
-        Money.append(minorUnits, scale: asset.scale, to: &text)
-        text.append(0x22)
-        raw(text)
+        money(name, minorUnits, scale: asset.scale)
     }
 
     /// A member holding an id, or `null`.
     mutating func member(_ name: StaticString, _ id: RawUUID?) {
-        self.name(name)
-        guard let id else { return null() }
-        var text: [UInt8] = []
-        text.reserveCapacity(38)
-        text.append(0x22)
-        id.append(to: &text)
-        text.append(0x22)
-        raw(text)
+        if let id { member(name, id) } else { missing(name) }
     }
 
     /// A member holding a moment, or `null`.
     mutating func member(_ name: StaticString, _ moment: Timestamp?) {
+        if let moment { member(name, moment) } else { missing(name) }
+    }
+
+    private mutating func missing(_ name: StaticString) {
         self.name(name)
-        guard let moment else { return null() }
-        var text: [UInt8] = []
-        text.reserveCapacity(29)
-        text.append(0x22)
-        moment.append(to: &text)
-        text.append(0x22)
-        raw(text)
+        null()
     }
 
     /// A member holding a text that is JSON already, or `null`.
@@ -73,8 +59,7 @@ extension JSONWriter {
         if let completed = transfer.completedAmount {
             money("completed_amount", completed, of: asset)
         } else {
-            name("completed_amount")
-            null()
+            missing("completed_amount")
         }
         member("reference_id", transfer.referenceID)
         member("counterparty_wallet_id", transfer.counterparty?.uuid)

@@ -31,6 +31,7 @@ enum APICommand {
         }
         let readiness = [
             context.readiness("database", ledgerPool), context.readiness("projections", projectionPool),
+            ReadinessCheck(name: "writer") { writer.unavailability },
             try context.schemaReadiness([ledgerPool, projectionPool]),
         ]
         let api = WalletAPI(

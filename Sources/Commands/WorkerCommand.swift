@@ -46,7 +46,9 @@ enum WorkerCommand {
             metrics: context.metrics)
         let readiness = [
             context.readiness("database", pool),
+            ReadinessCheck(name: "writer") { writer.unavailability },
             ReadinessCheck(name: "nats") { publishing.isConnected ? nil : "not connected" },
+            ReadinessCheck(name: "stream") { relay.streamReason },
             ReadinessCheck(name: "projection") { projector.lagReason },
         ]
         let operators = try context.makeOperatorServer(

@@ -17,8 +17,8 @@ extension JSONWriter {
         }
         member("source", "/wallet")
         member("type", event.type.rawValue)
-        identifier("subject", wallet.id.uuid)
-        moment("time", wallet.updatedAt)
+        member("subject", wallet.id.uuid)
+        member("time", wallet.updatedAt)
         member("datacontenttype", "application/json")
         if let correlation = event.origin.correlationID { member("correlationid", correlation) }
         if let trace = event.origin.traceParent { member("traceparent", trace) }
@@ -36,7 +36,7 @@ extension JSONWriter {
 
     private mutating func transfer(_ transfer: Transfer, scale: Int) {
         beginObject()
-        identifier("id", transfer.id.uuid)
+        member("id", transfer.id.uuid)
         member("direction", transfer.direction.word)
         money("amount", transfer.amount, scale: scale)
         member("status", transfer.status.word)
@@ -45,22 +45,22 @@ extension JSONWriter {
         if let reference = transfer.referenceID { member("reference_id", reference) }
         if let description = transfer.description { member("description", description) }
         if let note = transfer.note { member("note", note) }
-        if let other = transfer.counterparty { identifier("counterparty_wallet_id", other.uuid) }
-        if let expiry = transfer.expiresAt { moment("expires_at", expiry) }
+        if let other = transfer.counterparty { member("counterparty_wallet_id", other.uuid) }
+        if let expiry = transfer.expiresAt { member("expires_at", expiry) }
         if let metadata = transfer.metadata {
             name("metadata")
             raw(metadata)
         }
         member("created_version", transfer.createdVersion)
-        moment("created_at", transfer.createdAt)
-        if let resolved = transfer.resolvedAt { moment("resolved_at", resolved) }
+        member("created_at", transfer.createdAt)
+        if let resolved = transfer.resolvedAt { member("resolved_at", resolved) }
         endObject()
     }
 
     private mutating func wallet(_ wallet: Wallet) {
         let scale = wallet.asset.scale
         beginObject()
-        identifier("id", wallet.id.uuid)
+        member("id", wallet.id.uuid)
         if let owner = wallet.ownerID { member("owner_id", owner) }
         member("asset", wallet.asset.code)
         member("scale", Int64(scale))
@@ -75,29 +75,8 @@ extension JSONWriter {
             name("metadata")
             raw(metadata)
         }
-        moment("created_at", wallet.createdAt)
-        moment("updated_at", wallet.updatedAt)
+        member("created_at", wallet.createdAt)
+        member("updated_at", wallet.updatedAt)
         endObject()
-    }
-
-    private mutating func identifier(_ label: StaticString, _ id: RawUUID) {
-        name(label)
-        string(upTo: 36) { buffer in
-            id.write(to: buffer)
-            return 36
-        }
-    }
-
-    private mutating func moment(_ label: StaticString, _ moment: Timestamp) {
-        name(label)
-        string(upTo: Timestamp.textLength) { buffer in
-            moment.write(to: buffer)
-            return Timestamp.textLength
-        }
-    }
-
-    private mutating func money(_ label: StaticString, _ minorUnits: Int128, scale: Int) {
-        name(label)
-        string(upTo: Money.textCapacity(scale: scale)) { Money.write(minorUnits, scale: scale, to: $0) }
     }
 }

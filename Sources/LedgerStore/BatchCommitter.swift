@@ -3,6 +3,7 @@ import Ledger
 import Observability
 import Postgres
 import Runtime
+import Synchronization
 
 /// Decides and commits batches on one connection, and answers each operation exactly once, after the commit.
 ///
@@ -34,11 +35,13 @@ struct BatchCommitter {
     private var backoff = Backoff(base: .milliseconds(50), maximum: .seconds(2))
     private var nextConnect: UInt64 = 0
     private var wasConnected = false
+    private let standing: LaneStanding
 
     init(
         session: LaneSession, configuration: LedgerWriterConfiguration, clock: Clock, logger: Logger,
-        metrics: WriterMetrics
+        metrics: WriterMetrics, standing: LaneStanding
     ) {
+        self.standing = standing
         self.session = session
         self.configuration = configuration
         self.clock = clock
@@ -59,8 +62,10 @@ struct BatchCommitter {
                 logger.info("writer lane reconnected")
             }
             wasConnected = true
+            standing.failure = nil
             return true
         } catch {
+            standing.failure = "\(error)"
             let pause = backoff.next()
             nextConnect = clock.monotonicNanoseconds() + UInt64(clamping: pause.wholeNanoseconds)
             logger.error("writer lane cannot reach the database", ["error": .describing(error)])
@@ -232,6 +237,17 @@ struct BatchCommitter {
     private static func concernsOneWallet(_ error: any Error) -> Bool {
         guard let state = (error as? PostgresError)?.sqlState else { return false }
         return state == .lockNotAvailable || state == .uniqueViolation
+    }
+}
+
+/// Whether a lane reaches its database, for whoever asks from another thread.
+final class LaneStanding: Sendable {
+    private let state = Mutex<String?>("not connected yet")
+
+    /// Why the last attempt to connect failed; nil after one that did not.
+    var failure: String? {
+        get { state.withLock { $0 } }
+        set { state.withLock { $0 = newValue } }
     }
 }
 

@@ -8,6 +8,7 @@ import Runtime
 /// the next one gathers in the queue.
 final class Lane: Sendable {
     let queue: BoundedQueue<PendingOperation>
+    let standing = LaneStanding()
     private let configuration: LedgerWriterConfiguration
     private let database: PostgresConfiguration
     private let assets: AssetTable
@@ -32,14 +33,19 @@ final class Lane: Sendable {
     func run() throws {
         let session = try LaneSession(database: database, assets: assets)
         var committer = BatchCommitter(
-            session: session, configuration: configuration, clock: clock, logger: logger, metrics: metrics)
+            session: session, configuration: configuration, clock: clock, logger: logger, metrics: metrics,
+            standing: standing)
         // Connected before the first request, so that it is not the one to wait.
         _ = committer.connect()
         while !queue.isFinished {
             let batch = queue.takeAll(
                 max: configuration.batchMax, waitUpTo: .seconds(1), linger: configuration.linger,
                 enough: configuration.lingerEnough)
-            if batch.isEmpty { continue }
+            if batch.isEmpty {
+                // A lane nobody writes through must find its way back too: a process that is not ready gets no work.
+                _ = committer.connect()
+                continue
+            }
             committer.commit(takeLive(batch))
         }
         session.connection.close()

@@ -108,6 +108,14 @@ public final class LedgerWriter: Service {
         }
     }
 
+    /// Why operations would be refused at the moment: a lane does not reach its database. Nil when all do.
+    public var unavailability: String? {
+        for lane in lanes {
+            if let failure = lane.standing.failure { return failure }
+        }
+        return nil
+    }
+
     /// Takes no further operations.
     public func stop() async {
         for lane in lanes { lane.queue.close() }

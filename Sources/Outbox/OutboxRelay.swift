@@ -44,6 +44,9 @@ public final class OutboxRelay: Service {
             onLoss: onLoss)
     }
 
+    /// Why nothing can be published now, such as a stream that the broker refuses; nil while all is well.
+    public var streamReason: String? { watch.unreadiness }
+
     /// Works until `stop()`; the chunk in hand is finished first.
     public func run() async throws {
         await withTaskGroup(of: Void.self) { group in

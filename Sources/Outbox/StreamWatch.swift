@@ -30,6 +30,8 @@ final class StreamWatch: Sendable {
         var isNudged = false
         /// The first sequence of the stream when it was last seen to lack messages that nobody had acknowledged.
         var goneBefore = (created: "", sequence: UInt64(0))
+        /// Why the last look failed; nil after one that did not.
+        var failure: String?
     }
 
     private let configuration: OutboxRelayConfiguration
@@ -56,6 +58,11 @@ final class StreamWatch: Sendable {
 
     /// Whether the stream is there and was compared with what is remembered of it since the last connect.
     var isStreamReady: Bool { state.withLock { $0.created != nil } }
+
+    /// Why nothing can be published; nil while it can.
+    var unreadiness: String? {
+        state.withLock { $0.created == nil ? $0.failure ?? "the stream has not been looked at yet" : nil }
+    }
 
     /// Permission to claim, publish and settle; nil while the stream has to be looked at first. Ends with
     /// `endPublishing()`.
@@ -87,13 +94,22 @@ final class StreamWatch: Sendable {
         }
         defer { connection.removeObserver(observer) }
         var wasFailing = false
+        var greetedEpoch: UInt64?
         while !stopping.isStopped {
             if connection.isConnected {
+                let epoch = state.withLock { $0.epoch }
+                if greetedEpoch != epoch {
+                    _ = try? await admin.detached { $0.checkServerVersion() }
+                    greetedEpoch = epoch
+                }
                 do {
                     try await look(until: stopping)
                     wasFailing = false
                 } catch {
-                    state.withLock { $0.created = nil }
+                    state.withLock { state in
+                        state.created = nil
+                        state.failure = "\(error)"
+                    }
                     if !wasFailing { logger.error("the stream cannot be checked", ["error": .describing(error)]) }
                     wasFailing = true
                 }
@@ -143,7 +159,9 @@ final class StreamWatch: Sendable {
         let created = info.created
         // What was seen over a connection that is gone by now says nothing about the stream behind the next one.
         state.withLock { state in
-            if state.epoch == epoch { state.created = created }
+            guard state.epoch == epoch else { return }
+            state.created = created
+            state.failure = nil
         }
     }
 
