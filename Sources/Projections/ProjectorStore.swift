@@ -91,7 +91,6 @@ final class ProjectorStore {
             let began = Clock.system.monotonicNanoseconds()
             var units: [Unit] = []
             var end = start
-            units.reserveCapacity(eventsPerTransaction)
             repeat {
                 read(messages[end], number: end, stream: stream, into: &units)
                 end += 1
