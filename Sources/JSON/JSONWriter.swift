@@ -175,8 +175,8 @@ public struct JSONWriter: Sendable {
 // MARK: - Members
 
 extension JSONWriter {
-    /// Writes a string of characters that need no escaping: `fill` writes at most `capacity` bytes of UTF-8 to the start
-    /// of the buffer it is lent, and returns their number.
+    /// Writes a string of characters that need no escaping: `fill` writes at most `capacity` bytes of UTF-8 to the
+    /// start of the buffer it is lent, and returns their number.
     @inlinable
     public mutating func string(upTo capacity: Int, _ fill: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
         reserve(capacity + 3)

@@ -56,7 +56,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
     public func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
         precondition(buffer.count >= Timestamp.textLength, "a moment has \(Timestamp.textLength) characters")
         let days = microseconds.flooredQuotient(by: 86_400_000_000)
-        let rest = UInt64(microseconds - days * 86_400_000_000)
+        let signed = microseconds % 86_400_000_000
+        let rest = UInt64(signed < 0 ? signed + 86_400_000_000 : signed)
         let (year, month, day) = Timestamp.civil(fromDays: days)
         let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: 1_000_000)
         func pair(_ value: UInt64, at offset: Int) {

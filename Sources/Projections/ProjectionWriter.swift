@@ -81,29 +81,19 @@ public final class ProjectionWriter {
 
     /// Queues the newest state of each wallet in `events`.
     func sendWallets(_ events: [WalletEvent], as statement: String, on pipeline: PostgresPipeline) throws {
-        let inOrder = events.sorted { ($0.wallet.id, $0.wallet.version) < ($1.wallet.id, $1.wallet.version) }
         for array in wallets { array.removeAll() }
-        for (index, event) in inOrder.enumerated() {
-            let isNewest = index + 1 == inOrder.count || inOrder[index + 1].wallet.id != event.wallet.id
-            if isNewest { append(event.wallet) }
-        }
+        let keys = events.indices.map { Key(events[$0].wallet, at: $0) }
+        Key.forEachNewest(of: keys) { append(events[$0].wallet) }
         try send(statement, wallets, on: pipeline)
     }
 
     /// Queues the newest state of each transfer in `events`; false when there is none.
     func sendTransfers(_ events: [WalletEvent], as statement: String, on pipeline: PostgresPipeline) throws -> Bool {
-        let withTransfer = events.compactMap { event in event.transfer.map { (transfer: $0, wallet: event.wallet) } }
-            .sorted { left, right in
-                (left.transfer.walletID.uuid, left.transfer.id.uuid, left.transfer.version)
-                    < (right.transfer.walletID.uuid, right.transfer.id.uuid, right.transfer.version)
-            }
-        guard !withTransfer.isEmpty else { return false }
         for array in transfers { array.removeAll() }
-        for (index, pair) in withTransfer.enumerated() {
-            let next = index + 1 < withTransfer.count ? withTransfer[index + 1].transfer : nil
-            if next?.id != pair.transfer.id || next?.walletID != pair.transfer.walletID {
-                append(pair.transfer, leaving: pair.wallet)
-            }
+        let keys = events.indices.compactMap { index in events[index].transfer.map { Key($0, at: index) } }
+        guard !keys.isEmpty else { return false }
+        Key.forEachNewest(of: keys) { index in
+            if let transfer = events[index].transfer { append(transfer, leaving: events[index].wallet) }
         }
         try send(statement, transfers, on: pipeline)
         return true
@@ -164,5 +154,41 @@ public final class ProjectionWriter {
         transfers[18].append(text: transfer.description)
         transfers[19].append(text: transfer.note)
         transfers[20].append(text: transfer.metadata)
+    }
+}
+
+/// Names a row that an event writes. Keys are sorted instead of the events, which are many times larger.
+private struct Key {
+    let wallet: RawUUID
+    let transfer: RawUUID
+    let version: Int64
+    /// The event's place.
+    let index: Int
+
+    init(_ wallet: Wallet, at index: Int) {
+        self.wallet = wallet.id.uuid
+        transfer = self.wallet
+        version = wallet.version
+        self.index = index
+    }
+
+    init(_ transfer: Transfer, at index: Int) {
+        wallet = transfer.walletID.uuid
+        self.transfer = transfer.id.uuid
+        version = transfer.version
+        self.index = index
+    }
+
+    /// Calls `body` with the place of each row's newest version, in the order of the rows.
+    static func forEachNewest(of keys: [Key], _ body: (Int) -> Void) {
+        let keys = keys.sorted { left, right in
+            if left.wallet != right.wallet { return left.wallet < right.wallet }
+            if left.transfer != right.transfer { return left.transfer < right.transfer }
+            return left.version < right.version
+        }
+        for (place, key) in keys.enumerated() {
+            let next = place + 1 < keys.count ? keys[place + 1] : nil
+            if next?.wallet != key.wallet || next?.transfer != key.transfer { body(key.index) }
+        }
     }
 }

@@ -92,7 +92,7 @@ final class ProjectorStore {
             var units: [Unit] = []
             var end = start
             repeat {
-                units += read(messages[end], number: end, stream: stream)
+                read(messages[end], number: end, stream: stream, into: &units)
                 end += 1
             } while end < messages.count && units.count < eventsPerTransaction
             guard store(units[...], of: messages, from: start, stream: stream) else {
@@ -120,14 +120,15 @@ final class ProjectorStore {
         lag.applied(messages: messages, events: events, newest: newest)
     }
 
-    private func read(_ message: IncomingMessage, number: Int, stream: String) -> [Unit] {
-        EventReading.elements(of: message.payload).enumerated().map { index, element in
+    private func read(_ message: IncomingMessage, number: Int, stream: String, into units: inout [Unit]) {
+        for (index, element) in EventReading.elements(of: message.payload).enumerated() {
             switch element {
             case .event(let event):
-                return .event(event, message: number, index: index)
+                units.append(.event(event, message: number, index: index))
             case .flawed(let flaw, let payload):
-                return .letter(
-                    letter(message, index: index, reason: flaw.description, payload: payload, stream: stream))
+                units.append(
+                    .letter(
+                        letter(message, index: index, reason: flaw.description, payload: payload, stream: stream)))
             }
         }
     }
