@@ -13,9 +13,12 @@ enum OutboxStatements {
         WHERE o.id = due.id
         RETURNING o.id, o.drive, o.attempts, o.event_count, o.messages
         """,
+        // What a crash of the server takes of these marks is published again under the same ids; no need to wait for the
+        // disk. The sequence on record goes with them, so that it never names more than they do.
+        "settle_lazily": "SELECT set_config('synchronous_commit', 'off', true)",
         "mark_published": """
         UPDATE ledger.outbox o SET published_at = now(), last_error = NULL
-        FROM unnest($1::uuid[], $2::int4[]) k(id, drive)
+        FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::int4[]) AS drive) k
         WHERE o.id = k.id AND o.drive = k.drive AND o.published_at IS NULL
         """,
         "postpone_outbox": """

@@ -42,7 +42,9 @@ struct OutboxStore: Sendable {
         let done = published.map { (id: $0.id, drive: $0.drive) }
         try await pool.withConnection { connection in
             try connection.pipeline { pipeline in
-                var statements = 0
+                // For this transaction only, which ends with the pipeline.
+                try pipeline.send("settle_lazily")
+                var statements = 1
                 if !done.isEmpty {
                     try Self.sendPublished(done, on: pipeline)
                     statements += 1
