@@ -25,61 +25,93 @@ struct ResponseWriter {
     /// Appends status line, header fields and body of `response`.
     func append(_ response: Response, framing: ResponseFraming, to output: inout [UInt8]) {
         let isBodiless = response.status == 204 || response.status == 304
-        output.reserveCapacity(output.count + 256 + (isBodiless ? 0 : response.body.count))
-        appendStatusLine(response.status, to: &output)
-        output.append(contentsOf: dateLine)
-        for header in response.headers { appendField(header.name, header.value, to: &output) }
-        if !isBodiless {
-            append("\r\ncontent-length: ", to: &output)
-            append(response.body.count, to: &output)
+        let sendsBody = framing.sendsBody && !isBodiless
+        // The lines that are not header fields take less than 192 bytes together.
+        var bound = 192 + dateLine.count
+        for header in response.headers { bound += header.name.utf8.count + header.value.utf8.count + 4 }
+        output.reserveCapacity(output.count + bound + (sendsBody ? response.body.count : 0))
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bound) { buffer in
+            var head = HeadBuffer(bytes: buffer)
+            head.appendStatusLine(response.status)
+            dateLine.withUnsafeBufferPointer { head.append($0) }
+            for header in response.headers { head.appendField(header.name, header.value) }
+            if !isBodiless {
+                head.append("\r\ncontent-length: ")
+                head.append(response.body.count)
+            }
+            if framing.closes {
+                head.append("\r\nconnection: close")
+            } else if framing.isOldClient {
+                head.append("\r\nconnection: keep-alive")
+            }
+            head.append("\r\n\r\n")
+            output.append(contentsOf: UnsafeBufferPointer(rebasing: buffer[..<head.count]))
         }
-        if framing.closes {
-            append("\r\nconnection: close", to: &output)
-        } else if framing.isOldClient {
-            append("\r\nconnection: keep-alive", to: &output)
-        }
-        append("\r\n\r\n", to: &output)
-        if framing.sendsBody, !isBodiless { output.append(contentsOf: response.body) }
+        if sendsBody { output.append(contentsOf: response.body) }
+    }
+}
+
+/// The head of one answer while it is written: appending to an array piece by piece would check its room each time.
+private struct HeadBuffer {
+    let bytes: UnsafeMutableBufferPointer<UInt8>
+    private(set) var count = 0
+
+    init(bytes: UnsafeMutableBufferPointer<UInt8>) {
+        self.bytes = bytes
     }
 
-    private func appendStatusLine(_ status: Int, to output: inout [UInt8]) {
+    mutating func append(_ source: UnsafeBufferPointer<UInt8>) {
+        precondition(source.count <= bytes.count - count, "the head outgrew its bound")
+        _ = UnsafeMutableBufferPointer(rebasing: bytes[count...]).update(fromContentsOf: source)
+        count += source.count
+    }
+
+    @inline(__always)
+    mutating func append(_ text: StaticString) {
+        append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    mutating func append(_ number: Int) {
+        if number >= 10 { append(number / 10) }
+        precondition(count < bytes.count, "the head outgrew its bound")
+        bytes[count] = UInt8(ascii: "0") + UInt8(number % 10)
+        count += 1
+    }
+
+    mutating func appendStatusLine(_ status: Int) {
         switch status {
-        case 200: append("HTTP/1.1 200 OK", to: &output)
-        case 201: append("HTTP/1.1 201 Created", to: &output)
+        case 200: append("HTTP/1.1 200 OK")
+        case 201: append("HTTP/1.1 201 Created")
         default:
             let status = (200...599).contains(status) ? status : 500
-            append("HTTP/1.1 ", to: &output)
-            append(status, to: &output)
-            output.append(0x20)
-            append(reasonPhrase(of: status), to: &output)
+            append("HTTP/1.1 ")
+            append(status)
+            append(" ")
+            append(reasonPhrase(of: status))
         }
     }
 
     /// Appends a field unless its name is malformed or the server's own; control characters in the value, which could
     /// start another field, become spaces.
-    private func appendField(_ name: String, _ value: String, to output: inout [UInt8]) {
+    mutating func appendField(_ name: String, _ value: String) {
         var (name, value) = (name, value)
-        let start = output.count
-        append("\r\n", to: &output)
-        let isAllowed = name.withUTF8 { bytes in
-            guard !bytes.isEmpty, bytes.allSatisfy({ ByteSet.token.contains($0) }), !Self.isOwn(bytes) else {
+        let start = count
+        append("\r\n")
+        let isAllowed = name.withUTF8 { source in
+            guard !source.isEmpty, source.allSatisfy({ ByteSet.token.contains($0) }), !Self.isOwn(source) else {
                 return false
             }
-            output.append(contentsOf: bytes)
+            append(source)
             return true
         }
         guard isAllowed else {
-            output.removeLast(output.count - start)
+            count = start
             return
         }
-        append(": ", to: &output)
-        value.withUTF8 { bytes in
-            if bytes.allSatisfy(isFieldValueByte) {
-                output.append(contentsOf: bytes)
-            } else {
-                for byte in bytes { output.append(isFieldValueByte(byte) ? byte : 0x20) }
-            }
-        }
+        append(": ")
+        let valueStart = count
+        value.withUTF8 { append($0) }
+        for index in valueStart..<count where !isFieldValueByte(bytes[index]) { bytes[index] = 0x20 }
     }
 
     /// Whether a field is the server's to write.
@@ -93,16 +125,6 @@ struct ResponseWriter {
         default: return false
         }
         return equalsIgnoringCase(name.span, 0..<name.count, own)
-    }
-
-    @inline(__always)
-    private func append(_ text: StaticString, to output: inout [UInt8]) {
-        text.withUTF8Buffer { output.append(contentsOf: $0) }
-    }
-
-    private func append(_ number: Int, to output: inout [UInt8]) {
-        if number >= 10 { append(number / 10, to: &output) }
-        output.append(UInt8(ascii: "0") + UInt8(number % 10))
     }
 }
 
