@@ -28,7 +28,7 @@ public enum Settings {
         }, allowsEmpty: true)
 
     static let lanes = ConfigurationKey<Int>.int(
-        "WALLET_LANES", default: 2, in: 1...64, "Writers side by side; two for two cores, more on slow disks.")
+        "WALLET_LANES", default: 1, in: 1...64, "Writers side by side; more where there are many cores.")
     static let batchMax = ConfigurationKey<Int>.int(
         "WALLET_BATCH_MAX", default: 512, in: 1...4096,
         "Operations in one transaction at most; 1 is one transaction per request.")
@@ -89,8 +89,11 @@ public enum Settings {
         "WALLET_OUTBOX_LEASE_S", default: 30, in: 5...3600, "How long a relay has what it claimed.")
     static let projectorBatch = ConfigurationKey<Int>.int(
         "WALLET_PROJECTOR_BATCH", default: 500, in: 1...5000, "Messages applied in one transaction at most.")
+    static let projectorPace = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_PROJECTOR_PACE_MS", default: 25, in: 0...1000,
+        "From the beginning of one transaction of the projector to the next one's, at least.")
     static let auditRate = ConfigurationKey<Int>.int(
-        "WALLET_AUDIT_RATE", default: 500, in: 1...10_000_000, "Wallets audited in a second.")
+        "WALLET_AUDIT_RATE", default: 200, in: 1...10_000_000, "Wallets audited in a second.")
     static let expiryPoll = ConfigurationKey<Duration>.milliseconds(
         "WALLET_EXPIRY_POLL_MS", default: 500, in: 10...60_000, "Between looks for transfers that ran out.")
 
@@ -113,7 +116,7 @@ public enum Settings {
     ]
     static let events: [any AnyConfigurationKey] = [
         natsURL, stream, streamReplicas, streamMaxBytes, streamMaxAge, streamDuplicateWindow, consumer,
-        outboxRetention, outboxPoll, outboxLease, projectorBatch, auditRate, expiryPoll,
+        outboxRetention, outboxPoll, outboxLease, projectorBatch, projectorPace, auditRate, expiryPoll,
     ]
 
     /// What `wallet api` reads.

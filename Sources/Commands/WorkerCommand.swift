@@ -83,6 +83,7 @@ extension ProcessContext {
         var projector = ProjectorConfiguration(
             stream: stream, consumer: ConsumerConfiguration(name: configuration[Settings.consumer]))
         projector.batch = configuration[Settings.projectorBatch]
+        projector.pace = configuration[Settings.projectorPace]
         return projector
     }
 

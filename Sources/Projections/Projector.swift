@@ -134,10 +134,16 @@ public final class Projector: Service {
         pull.heartbeat = configuration.pullHeartbeat
         let reader = PullConsumer(connection: connection, configuration: pull, logger: logger, metrics: registry)
         defer { reader.close() }
+        var begins: UInt64 = 0
         while !stopping.isStopped {
+            // What comes close behind the last transaction waits for company: many events in one transaction cost a
+            // fraction of many transactions, and newer versions of a wallet replace older ones before they are written.
+            let now = Clock.system.monotonicNanoseconds()
+            if begins > now { stopping.wait(for: .nanoseconds(Int64(begins - now))) }
             let messages = try reader.next(
                 max: configuration.batch, maxBytes: configuration.bytesMax, waitUpTo: .milliseconds(200))
             guard !messages.isEmpty else { continue }
+            begins = Clock.system.monotonicNanoseconds() + UInt64(clamping: configuration.pace.wholeNanoseconds)
             store.take(
                 messages, from: configuration.stream.name, eventsPerTransaction: configuration.eventsPerTransaction
             ) { done in

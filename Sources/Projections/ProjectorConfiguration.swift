@@ -11,6 +11,9 @@ public struct ProjectorConfiguration: Sendable {
     public var batch = 500
     /// How many events one transaction takes; a single message may go beyond it.
     public var eventsPerTransaction = 4000
+    /// The shortest time from the beginning of one transaction to that of the next; an event after a pause is applied
+    /// at once.
+    public var pace: Duration = .milliseconds(25)
     /// The greatest size of the messages worked on at once, in bytes.
     public var bytesMax = 8 << 20
     /// Between looks at how far behind the projections are.
