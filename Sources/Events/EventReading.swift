@@ -102,7 +102,7 @@ public enum EventReading {
         guard let known = EventType(rawValue: type) else { throw EventFlaw.unknownType(type) }
         guard let wallet else { throw EventFlaw.missing("data.wallet") }
         let after = try wallet.wallet()
-        if known != .walletCreated, transfer == nil { throw EventFlaw.missing("data.transfer") }
+        if known != .walletCreated, known != .walletAmended, transfer == nil { throw EventFlaw.missing("data.transfer") }
         return WalletEvent(
             type: known, wallet: after, transfer: try transfer?.transfer(in: after),
             origin: EventOrigin(correlationID: correlation, traceParent: trace))
