@@ -106,6 +106,7 @@ public struct JournalWalk: Sendable {
                 problems.append("is about a transfer that was never pending")
                 return
             }
+            if entry.direction != creation.direction { problems.append("has another direction than its transfer") }
             if entry.kind == .completed {
                 if entry.amount > creation.amount {
                     problems.append("settles more than the pending \(creation.amount)")
@@ -114,7 +115,7 @@ public struct JournalWalk: Sendable {
                 problems.append("tells of \(entry.amount), not of the pending \(creation.amount)")
             }
         case .amended:
-            if entry.amount != 0 || entry.transferID != nil { problems.append("amends the wallet and moves money") }
+            if entry.amount != 0 || entry.transferID != nil || entry.direction != nil { problems.append("amends the wallet and moves money") }
         case .opened, .pending, .posted, .refused:
             break
         }
