@@ -23,7 +23,8 @@ struct JournalWalkTests {
             reversal(of: transfer(7), try sum("3"), id: transfer(10)),
             order(.debit, try sum("1"), id: transfer(11), expiry: .after(seconds: 60)),
             .extend(transfer(11), expiry: .after(seconds: 90)),
-            amendment(status: .frozen, limit: try sum("5")), amendment(status: .active),
+            amendment(status: .frozen, limit: try sum("5")),
+            order(.debit, try sum("1"), id: transfer(14), atOnce: true, as: .adjustment), amendment(status: .active),
             order(.credit, try sum("13"), id: transfer(12), atOnce: true, with: wallet(2)),
             order(.credit, try sum("1"), id: transfer(13), expiry: .after(seconds: 60), with: wallet(2)),
             .extend(transfer(13), expiry: .after(seconds: 90)), .complete(transfer(13), amount: nil),
@@ -72,8 +73,8 @@ struct JournalWalkTests {
                 if index == journal.count - 1, fault == .overdraftLimit || fault == .status { continue }
                 var forged = journal
                 forged[index] = fault.applied(to: journal[index])
-                #expect(
-                    isNoticed(forged), "\(fault) of version \(journal[index].version)")
+                let isNoticed = isNoticed(forged)
+                #expect(isNoticed, "\(fault) of version \(journal[index].version)")
             }
         }
     }
@@ -90,7 +91,8 @@ struct JournalWalkTests {
                     if movesNothing, fault == .amount { continue }
                     var forged = journal
                     forged[index] = fault.applied(to: journal[index], by: huge)
-                    #expect(isNoticed(forged), "\(fault) of version \(journal[index].version)")
+                    let isNoticed = isNoticed(forged)
+                    #expect(isNoticed, "\(fault) of version \(journal[index].version)")
                 }
             }
         }
@@ -150,10 +152,12 @@ struct JournalWalkTests {
                 balance: entry.balance &+ (self == .balance ? change : 0),
                 pendingDebit: entry.pendingDebit &+ (self == .pendingDebit ? change : 0),
                 pendingCredit: entry.pendingCredit &+ (self == .pendingCredit ? change : 0),
-                overdraftLimit: entry.overdraftLimit &+ (self == .overdraftLimit ? change : 0), counterparty: entry.counterparty, key: entry.key,
+                overdraftLimit: entry.overdraftLimit &+ (self == .overdraftLimit ? change : 0),
+                counterparty: entry.counterparty, key: entry.key,
                 contentHash: entry.contentHash, note: entry.note, description: entry.description,
                 metadata: entry.metadata, expiresAt: entry.expiresAt, occurredAt: entry.occurredAt,
-                status: self == .status ? (entry.status == .active ? .frozen : .active) : entry.status, purpose: entry.purpose, related: entry.related, actor: entry.actor)
+                status: self == .status ? (entry.status == .active ? .frozen : .active) : entry.status,
+                purpose: entry.purpose, related: entry.related, actor: entry.actor)
         }
     }
 }

@@ -7,6 +7,7 @@ private struct Workload {
     let wallets: [(id: WalletID, asset: Asset)]
     private var sent: [Operation] = []
     private var lastTransfer = 0
+    private var recent: [WalletID: [TransferID]] = [:]
     private var lastContent: UInt128 = 1
     private(set) var clock: Int64 = 0
 
@@ -27,7 +28,7 @@ private struct Workload {
         lastContent += 1
         var version: Int64?
         if numbers.once(in: 10) { version = (book.wallets[chosen.id]?.version ?? 1) - Int64(numbers.below(2)) }
-        let command = try command(chosen.asset)
+        let command = try command(chosen.id, chosen.asset)
         var key = numbers.once(in: 2) ? key(Int(truncatingIfNeeded: lastContent)) : nil
         // Expiries are the ledger's own operations: nobody sends them with a key.
         if case .expire = command { key = nil }
@@ -55,15 +56,15 @@ private struct Workload {
             expectedVersion: old.expectedVersion, actor: old.actor)
     }
 
-    private mutating func command(_ asset: Asset) throws -> Command {
+    private mutating func command(_ id: WalletID, _ asset: Asset) throws -> Command {
         switch numbers.below(40) {
-        case 0..<20: return try creation(asset)
+        case 0..<20: return try creation(id, asset)
         case 20..<27:
-            return .complete(recentTransfer(), amount: numbers.once(in: 3) ? try amount(asset) : nil)
-        case 27..<30: return .revert(recentTransfer(), note: numbers.once(in: 2) ? "note" : nil)
-        case 30: return .expire(recentTransfer())
-        case 31: return .extend(recentTransfer(), expiry: expiry())
-        case 32..<37: return try reversal(asset)
+            return .complete(recentTransfer(of: id), amount: numbers.once(in: 3) ? try amount(asset) : nil)
+        case 27..<30: return .revert(recentTransfer(of: id), note: numbers.once(in: 2) ? "note" : nil)
+        case 30: return .expire(recentTransfer(of: id))
+        case 31: return .extend(recentTransfer(of: id), expiry: expiry())
+        case 32..<37: return try reversal(id, asset)
         case 37..<39: return try amendment(asset)
         default:
             return .open(
@@ -72,21 +73,22 @@ private struct Workload {
         }
     }
 
-    private mutating func creation(_ asset: Asset) throws -> Command {
+    private mutating func creation(_ id: WalletID, _ asset: Asset) throws -> Command {
         lastTransfer += 1
         let isNew = !numbers.once(in: 20)
         var counterparty: WalletID?
         if numbers.once(in: 2) {
             // Every third wallet has the same asset; some do not exist.
-            let near = wallets.filter { $0.asset == asset }
+            let near = wallets.filter { $0.asset == asset && $0.id != id }
             counterparty =
                 numbers.once(in: 10)
                 ? wallet(numbers.below(wallets.count + 3)) : near[numbers.below(near.count)].id
         }
+        remember(transfer(lastTransfer), in: id, counterparty)
         let isAdjustment = counterparty == nil && numbers.once(in: 10)
         return .transfer(
             TransferOrder(
-                id: isNew ? transfer(lastTransfer) : recentTransfer(), hasClientID: numbers.once(in: 2),
+                id: isNew ? transfer(lastTransfer) : recentTransfer(of: id), hasClientID: numbers.once(in: 2),
                 direction: numbers.below(9) < 4 ? .debit : .credit, amount: try amount(asset),
                 settlesAtOnce: numbers.once(in: 3), expiry: expiry(), description: nil,
                 metadata: numbers.once(in: 9) ? "{}" : nil, counterparty: counterparty,
@@ -101,12 +103,13 @@ private struct Workload {
         return expiries[numbers.below(4)]
     }
 
-    private mutating func reversal(_ asset: Asset) throws -> Command {
-        let original = recentTransfer()
+    private mutating func reversal(_ id: WalletID, _ asset: Asset) throws -> Command {
+        let original = recentTransfer(of: id)
         lastTransfer += 1
+        remember(transfer(lastTransfer), in: id)
         return .reverse(
             ReversalOrder(
-                original: original, id: numbers.once(in: 20) ? recentTransfer() : transfer(lastTransfer),
+                original: original, id: numbers.once(in: 20) ? recentTransfer(of: id) : transfer(lastTransfer),
                 hasClientID: numbers.once(in: 2), amount: numbers.once(in: 2) ? try amount(asset) : nil,
                 description: nil, metadata: numbers.once(in: 9) ? "{}" : nil, note: "wrong"))
     }
@@ -121,8 +124,19 @@ private struct Workload {
                 overdraftLimit: limits[numbers.below(4)], note: "because"))
     }
 
-    private mutating func recentTransfer() -> TransferID {
-        transfer(max(0, lastTransfer - numbers.below(60)))
+    /// Mostly one that the wallet has; sometimes anybody's.
+    private mutating func recentTransfer(of id: WalletID) -> TransferID {
+        guard let mine = recent[id], !numbers.once(in: 6) else {
+            return transfer(max(0, lastTransfer - numbers.below(60)))
+        }
+        return mine[numbers.below(mine.count)]
+    }
+
+    private mutating func remember(_ id: TransferID, in wallets: WalletID?...) {
+        for case .some(let wallet) in wallets {
+            recent[wallet, default: []].append(id)
+            if recent[wallet, default: []].count > 20 { recent[wallet]?.removeFirst() }
+        }
     }
 
     private mutating func amount(_ asset: Asset) throws -> DecimalAmount {
