@@ -102,7 +102,8 @@ public enum EventReading {
         guard let known = EventType(rawValue: type) else { throw EventFlaw.unknownType(type) }
         guard let wallet else { throw EventFlaw.missing("data.wallet") }
         let after = try wallet.wallet()
-        if known != .walletCreated, known != .walletAmended, transfer == nil { throw EventFlaw.missing("data.transfer") }
+        let isOfWallet = known == .walletCreated || known == .walletAmended
+        if !isOfWallet, transfer == nil { throw EventFlaw.missing("data.transfer") }
         return WalletEvent(
             type: known, wallet: after, transfer: try transfer?.transfer(in: after),
             origin: EventOrigin(correlationID: correlation, traceParent: trace))

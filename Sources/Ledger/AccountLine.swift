@@ -49,8 +49,8 @@ extension Entry {
     /// What it books: the wallet's own line, then that of the account on the other side. They sum up to zero; there are
     /// none when nothing was settled. `creation` is the first entry of its transfer; it may be the entry itself.
     ///
-    /// Both wallets of a transfer have an entry, and each tells the whole booking. Sums over many entries therefore take
-    /// the wallet's own line of every entry, and the other one only where its account is no wallet.
+    /// Both wallets of a transfer have an entry, and each tells the whole booking. Sums over many entries therefore
+    /// take the wallet's own line of every entry, and the other one only where its account is no wallet.
     public func lines(creation: Entry?) -> [AccountLine] {
         lines(purpose: creation?.purpose)
     }

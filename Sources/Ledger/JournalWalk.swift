@@ -115,7 +115,9 @@ public struct JournalWalk: Sendable {
                 problems.append("tells of \(entry.amount), not of the pending \(creation.amount)")
             }
         case .amended:
-            if entry.amount != 0 || entry.transferID != nil || entry.direction != nil { problems.append("amends the wallet and moves money") }
+            if entry.amount != 0 || entry.transferID != nil || entry.direction != nil {
+                problems.append("amends the wallet and moves money")
+            }
         case .opened, .pending, .posted, .refused:
             break
         }

@@ -49,8 +49,8 @@ public struct Prior: Hashable, Sendable {
     }
 
     /// The outcome that `entry` recorded, exactly as it was answered then. `creation` is the first entry of its
-    /// transfer, where it has one; `wallet` gives what entries do not: owner and asset, and metadata for an answer about
-    /// a transfer, which shows none.
+    /// transfer, where it has one; `wallet` gives what entries do not: owner and asset, and metadata for an answer
+    /// about a transfer, which shows none.
     /// Nil when the entries do not fit together.
     public init?(entry: Entry, creation: Entry?, wallet: Wallet) {
         let then = wallet.asLeft(by: entry)
