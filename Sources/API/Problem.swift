@@ -10,13 +10,19 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case invalidCursor = "invalid_cursor"
     case routeNotFound = "route_not_found"
     case walletNotFound = "wallet_not_found"
+    case counterpartyNotFound = "counterparty_not_found"
     case transferNotFound = "transfer_not_found"
     case methodNotAllowed = "method_not_allowed"
     case requestTimeout = "request_timeout"
     case walletExists = "wallet_exists"
     case transferExists = "transfer_exists"
     case transferNotPending = "transfer_not_pending"
+    case transferNotCompleted = "transfer_not_completed"
+    case transferNotReversible = "transfer_not_reversible"
     case walletNotActive = "wallet_not_active"
+    case counterpartyNotActive = "counterparty_not_active"
+    case walletNotEmpty = "wallet_not_empty"
+    case overdraftInUse = "overdraft_in_use"
     case versionMismatch = "version_mismatch"
     case payloadTooLarge = "payload_too_large"
     case targetTooLong = "target_too_long"
@@ -25,7 +31,11 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case idempotencyKeyReused = "idempotency_key_reused"
     case insufficientFunds = "insufficient_funds"
     case amountExceedsPending = "amount_exceeds_pending"
+    case amountExceedsReversible = "amount_exceeds_reversible"
     case amountOutOfRange = "amount_out_of_range"
+    case selfTransfer = "self_transfer"
+    case assetMismatch = "asset_mismatch"
+    case expiryNotLater = "expiry_not_later"
     case headersTooLarge = "headers_too_large"
     // 5xx: the service
     case internalError = "internal_error"
@@ -40,16 +50,19 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     public var status: Int {
         switch self {
         case .malformedRequest, .invalidRequest, .invalidCursor: 400
-        case .routeNotFound, .walletNotFound, .transferNotFound: 404
+        case .routeNotFound, .walletNotFound, .counterpartyNotFound, .transferNotFound: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
         case .walletExists, .transferExists, .transferNotPending, .walletNotActive: 409
+        case .transferNotCompleted, .transferNotReversible, .counterpartyNotActive: 409
+        case .walletNotEmpty, .overdraftInUse: 409
         case .versionMismatch: 412
         case .payloadTooLarge: 413
         case .targetTooLong: 414
         case .unsupportedMediaType: 415
         case .expectationFailed: 417
         case .idempotencyKeyReused, .insufficientFunds, .amountExceedsPending, .amountOutOfRange: 422
+        case .amountExceedsReversible, .selfTransfer, .assetMismatch, .expiryNotLater: 422
         case .headersTooLarge: 431
         case .internalError: 500
         case .notImplemented: 501
@@ -66,13 +79,19 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .invalidCursor: "The cursor is not valid here"
         case .routeNotFound: "No such route"
         case .walletNotFound: "No such wallet"
+        case .counterpartyNotFound: "No such other wallet"
         case .transferNotFound: "No such transfer"
         case .methodNotAllowed: "The route does not know this method"
         case .requestTimeout: "The request came too slowly"
         case .walletExists: "The wallet exists already"
         case .transferExists: "The transfer exists already"
         case .transferNotPending: "The transfer is not pending"
+        case .transferNotCompleted: "The transfer is not completed"
+        case .transferNotReversible: "The transfer cannot be reversed"
         case .walletNotActive: "The wallet is not active"
+        case .counterpartyNotActive: "The other wallet is not active"
+        case .walletNotEmpty: "The wallet is not empty"
+        case .overdraftInUse: "The overdraft is in use"
         case .versionMismatch: "The wallet has moved on"
         case .payloadTooLarge: "The body is too large"
         case .targetTooLong: "The request line is too long"
@@ -81,7 +100,11 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .idempotencyKeyReused: "The idempotency key belongs to another request"
         case .insufficientFunds: "Not enough money is available"
         case .amountExceedsPending: "The amount is above the pending amount"
+        case .amountExceedsReversible: "The amount is above what can be reversed"
         case .amountOutOfRange: "The amount is out of range"
+        case .selfTransfer: "A transfer needs two wallets"
+        case .assetMismatch: "The wallets hold different assets"
+        case .expiryNotLater: "The expiry is not later than the present one"
         case .headersTooLarge: "The header fields are too large"
         case .internalError: "Something went wrong inside the service"
         case .notImplemented: "Not implemented"
@@ -136,6 +159,8 @@ struct Problem: Error, Sendable {
         case none
         case funds(available: Int128, amount: Int128, asset: Asset)
         case pendingAmount(Int128, asset: Asset)
+        case reversibleAmount(Int128, asset: Asset)
+        case overdraftUsed(Int128, asset: Asset)
         case currentVersion(Int64)
         case walletStatus(WalletStatus)
         case transfer(Receipt)
@@ -214,6 +239,12 @@ extension Problem {
             writer.member("asset", asset.code)
         case .pendingAmount(let amount, let asset):
             writer.money("pending_amount", amount, of: asset)
+            writer.member("asset", asset.code)
+        case .reversibleAmount(let amount, let asset):
+            writer.money("reversible_amount", amount, of: asset)
+            writer.member("asset", asset.code)
+        case .overdraftUsed(let amount, let asset):
+            writer.money("overdraft_used", amount, of: asset)
             writer.member("asset", asset.code)
         case .currentVersion(let version): writer.member("current_version", version)
         case .walletStatus(let status): writer.member("wallet_status", status.word)

@@ -56,7 +56,8 @@ struct EventFields {
         guard let known = values.word(type, Self.types) else { throw .unknownType(reader.string(type)) }
         guard let wallet else { throw .missing("data.wallet") }
         let after = try wallet.wallet(values)
-        if known != .walletCreated, transfer == nil { throw .missing("data.transfer") }
+        let isOfWallet = known == .walletCreated || known == .walletAmended
+        if !isOfWallet, transfer == nil { throw .missing("data.transfer") }
         return WalletEvent(
             type: known, wallet: after, transfer: try transfer?.transfer(in: after, values),
             origin: EventOrigin(

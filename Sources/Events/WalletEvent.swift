@@ -21,6 +21,8 @@ public struct EventOrigin: Hashable, Sendable {
 public enum EventType: String, Sendable, CaseIterable {
     /// A wallet exists.
     case walletCreated = "wallet.created.v1"
+    /// The wallet's status, metadata or overdraft limit was changed.
+    case walletAmended = "wallet.amended.v1"
     /// A transfer was recorded and waits for its resolution.
     case transferPending = "wallet.transfer.pending.v1"
     /// A transfer settled.
@@ -32,7 +34,8 @@ public enum EventType: String, Sendable, CaseIterable {
     public init(_ kind: EntryKind) {
         switch kind {
         case .opened: self = .walletCreated
-        case .pending: self = .transferPending
+        case .amended: self = .walletAmended
+        case .pending, .extended: self = .transferPending
         case .posted, .completed: self = .transferCompleted
         case .reverted, .expired, .refused: self = .transferFailed
         }

@@ -14,6 +14,10 @@ public enum EntryKind: Int16, Sendable, CaseIterable {
     case expired = 6
     /// Recorded a refused credit that carried an idempotency key; no money moved.
     case refused = 7
+    /// Moved a pending transfer's expiry; `amount` is the transfer's.
+    case extended = 8
+    /// Changed the wallet itself (status, metadata, overdraft limit) by order of an administrator; no money moved.
+    case amended = 9
 
     /// Whether the entry is a transfer's first.
     public var createsTransfer: Bool { self == .pending || self == .posted || self == .refused }
@@ -21,8 +25,8 @@ public enum EntryKind: Int16, Sendable, CaseIterable {
     /// How the entry leaves its transfer; nil for entries without one.
     public var transferStanding: (status: TransferStatus, reason: FailureReason?)? {
         switch self {
-        case .opened: nil
-        case .pending: (.pending, nil)
+        case .opened, .amended: nil
+        case .pending, .extended: (.pending, nil)
         case .posted, .completed: (.completed, nil)
         case .reverted: (.failed, .reverted)
         case .expired: (.failed, .expired)
@@ -40,6 +44,8 @@ public enum EntryKind: Int16, Sendable, CaseIterable {
         case .reverted: "reverted"
         case .expired: "expired"
         case .refused: "refused"
+        case .extended: "extended"
+        case .amended: "amended"
         }
     }
 }
@@ -86,23 +92,32 @@ public struct Entry: Hashable, Sendable {
     public let key: IdempotencyKey?
     /// The first 16 bytes of the SHA-256 of the operation's content; nil when nothing can repeat it.
     public let contentHash: UInt128?
-    /// The client's words about a revert.
+    /// Why it was made, in the words of whoever asked for it.
     public let note: String?
     /// The client's words about a transfer; on its first entry.
     public let description: String?
-    /// The client's JSON object; on the first entry of a wallet or transfer.
+    /// The client's JSON object: a transfer's on its first entry, the wallet's on entries that open or amend it.
     public let metadata: String?
-    /// The expiry of a pending transfer; on its first entry.
+    /// The transfer's expiry in force after it. Entries that resolve a transfer may lack what its first one has.
     public let expiresAt: Timestamp?
     /// When it was made; never before the entry it follows.
     public let occurredAt: Timestamp
+    /// The wallet's status after it.
+    public let status: WalletStatus
+    /// What the transfer is for; on its first entry.
+    public let purpose: TransferPurpose?
+    /// The transfer that this one reverses; on a reversal's entry.
+    public let related: TransferID?
+    /// Who asked for it, if known.
+    public let actor: String?
 
     /// An entry out of its parts.
     public init(
         walletID: WalletID, version: Int64, kind: EntryKind, transferID: TransferID?, direction: Direction?,
         amount: Int128, balance: Int128, pendingDebit: Int128, pendingCredit: Int128, overdraftLimit: Int128,
         counterparty: WalletID?, key: IdempotencyKey?, contentHash: UInt128?, note: String?, description: String?,
-        metadata: String?, expiresAt: Timestamp?, occurredAt: Timestamp
+        metadata: String?, expiresAt: Timestamp?, occurredAt: Timestamp, status: WalletStatus,
+        purpose: TransferPurpose?, related: TransferID?, actor: String?
     ) {
         self.walletID = walletID
         self.version = version
@@ -122,6 +137,10 @@ public struct Entry: Hashable, Sendable {
         self.metadata = metadata
         self.expiresAt = expiresAt
         self.occurredAt = occurredAt
+        self.status = status
+        self.purpose = purpose
+        self.related = related
+        self.actor = actor
     }
 }
 
@@ -133,11 +152,14 @@ public struct Posting: Hashable, Sendable {
     public let wallet: Wallet
     /// The transfer after it; nil when the entry has none.
     public let transfer: Transfer?
+    /// The transfer that the entry's transfer reverses, after it; nil when the entry is no reversal.
+    public let related: Transfer?
 
     /// A posting out of its parts.
-    public init(entry: Entry, wallet: Wallet, transfer: Transfer?) {
+    public init(entry: Entry, wallet: Wallet, transfer: Transfer?, related: Transfer? = nil) {
         self.entry = entry
         self.wallet = wallet
         self.transfer = transfer
+        self.related = related
     }
 }

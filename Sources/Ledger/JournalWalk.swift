@@ -30,6 +30,10 @@ public struct JournalWalk: Sendable {
     public private(set) var pendingDebit: Int128
     /// Reserved money, derived.
     public private(set) var pendingCredit: Int128
+    /// The overdraft limit in force.
+    public private(set) var overdraftLimit: Int128
+    /// The wallet's status.
+    public private(set) var status: WalletStatus
 
     /// Begins before the first row of a wallet's journal.
     public init(walletID: WalletID) {
@@ -38,6 +42,8 @@ public struct JournalWalk: Sendable {
         balance = 0
         pendingDebit = 0
         pendingCredit = 0
+        overdraftLimit = 0
+        status = .active
     }
 
     /// Begins after a row that was walked over before.
@@ -47,6 +53,8 @@ public struct JournalWalk: Sendable {
         balance = entry.balance
         pendingDebit = entry.pendingDebit
         pendingCredit = entry.pendingCredit
+        overdraftLimit = entry.overdraftLimit
+        status = entry.status
     }
 
     /// Goes on by one row. `creation` is the first row of its transfer; it may be the row itself.
@@ -59,6 +67,7 @@ public struct JournalWalk: Sendable {
         compare("balance", stored: entry.balance, derived: balance, &problems)
         compare("pending debit", stored: entry.pendingDebit, derived: pendingDebit, &problems)
         compare("pending credit", stored: entry.pendingCredit, derived: pendingCredit, &problems)
+        checkStanding(entry, &problems)
         self = JournalWalk(after: entry)
         return problems.map { Discrepancy(walletID: entry.walletID, version: entry.version, problem: $0) }
     }
@@ -86,21 +95,46 @@ public struct JournalWalk: Sendable {
             Self.take(held, from: &pendingDebit, &problems)
         case (.reverted, .credit), (.expired, .credit):
             Self.take(held, from: &pendingCredit, &problems)
-        case (.refused, _):
+        case (.extended, .debit), (.extended, .credit), (.refused, _), (.amended, _):
             break
-        case (.pending, nil), (.posted, nil), (.completed, nil), (.reverted, nil), (.expired, nil):
+        case (.pending, nil), (.posted, nil), (.completed, nil), (.reverted, nil), (.expired, nil), (.extended, nil):
             problems.append("has no direction")
         }
         switch entry.kind {
-        case .completed, .reverted, .expired:
+        case .completed, .reverted, .expired, .extended:
             guard let creation, creation.kind == .pending, creation.transferID == entry.transferID else {
-                problems.append("resolves a transfer that was never pending")
+                problems.append("is about a transfer that was never pending")
                 return
             }
-            if entry.amount > creation.amount { problems.append("settles more than the pending \(creation.amount)") }
+            if entry.direction != creation.direction { problems.append("has another direction than its transfer") }
+            if entry.kind == .completed {
+                if entry.amount > creation.amount {
+                    problems.append("settles more than the pending \(creation.amount)")
+                }
+            } else if entry.amount != creation.amount {
+                problems.append("tells of \(entry.amount), not of the pending \(creation.amount)")
+            }
+        case .amended:
+            if entry.amount != 0 || entry.transferID != nil || entry.direction != nil {
+                problems.append("amends the wallet and moves money")
+            }
         case .opened, .pending, .posted, .refused:
             break
         }
+    }
+
+    /// Only amendments change status and overdraft limit, and nothing follows the closing of a wallet.
+    private func checkStanding(_ entry: Entry, _ problems: inout [String]) {
+        if status == .closed { problems.append("follows the closing of the wallet") }
+        if entry.kind == .amended {
+            let isEmpty = entry.balance == 0 && entry.pendingDebit == 0 && entry.pendingCredit == 0
+            if entry.status == .closed, !isEmpty { problems.append("closes a wallet that is not empty") }
+            return
+        }
+        if entry.status != status {
+            problems.append("changes the status from \(status.word) to \(entry.status.word)")
+        }
+        compare("overdraft limit", stored: entry.overdraftLimit, derived: overdraftLimit, &problems)
     }
 
     // Stored values may be anything: a sum beyond the type's range is one more thing to tell of.

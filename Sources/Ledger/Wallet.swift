@@ -73,4 +73,19 @@ public struct Wallet: Hashable, Sendable {
     /// What a credit may take: settled money less what is reserved, plus the overdraft limit; at most `Money.largest`,
     /// which no single amount exceeds.
     public var available: Int128 { Money.sum(balance - pendingCredit, overdraftLimit) ?? Money.largest }
+
+    /// The wallet as `entry` of its journal left it. Metadata is told by entries that open or amend a wallet; after any
+    /// other it is this wallet's.
+    public func asLeft(by entry: Entry) -> Wallet {
+        var then = self
+        then.balance = entry.balance
+        then.pendingDebit = entry.pendingDebit
+        then.pendingCredit = entry.pendingCredit
+        then.overdraftLimit = entry.overdraftLimit
+        then.version = entry.version
+        then.status = entry.status
+        if entry.kind == .opened || entry.kind == .amended { then.metadata = entry.metadata }
+        then.updatedAt = entry.occurredAt
+        return then
+    }
 }

@@ -46,9 +46,8 @@ struct BatchWrites {
                 walletKeys.append(WalletKey(key: key, wallet: operation.walletID))
             }
         case .refused(let refusal, recorded: true):
-            // A refused credit is in the journal already.
-            if case .insufficientFunds = refusal { break }
-            if let key = operation.key {
+            // A refused credit of its own wallet is in the journal already.
+            if let key = operation.key, !decision.postings.contains(where: { $0.entry.key == key }) {
                 refusals.append(
                     StoredRefusal(operation: operation, key: key, refusal: refusal, occurredAt: now))
             }

@@ -61,8 +61,12 @@ struct Book {
                     Prior(entry: record.creation, creation: record.creation, wallet: $0)
                 }
             }
-        case .complete(let id, _), .revert(let id, _), .expire(let id):
+        case .complete(let id, _), .revert(let id, _), .expire(let id), .extend(let id, _):
             transfer = transfers[TransferKey(wallet: operation.walletID, transfer: id)]?.receipt
+        case .reverse(let order):
+            transfer = transfers[TransferKey(wallet: operation.walletID, transfer: order.original)]?.receipt
+        case .amend:
+            break
         }
         return Situation(
             wallet: wallets[operation.walletID], transfer: transfer, priorByKey: priorByKey, priorByID: priorByID)

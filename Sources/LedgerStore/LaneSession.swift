@@ -59,8 +59,12 @@ struct BatchNeeds {
         case .transfer(let order):
             // A fresh random id cannot be in use.
             if order.hasClientID { transfers.append(TransferKey(wallet: id, transfer: order.id)) }
-        case .complete(let transfer, _), .revert(let transfer, _), .expire(let transfer):
+        case .complete(let transfer, _), .revert(let transfer, _), .expire(let transfer), .extend(let transfer, _):
             transfers.append(TransferKey(wallet: id, transfer: transfer))
+        case .reverse(let order):
+            transfers.append(TransferKey(wallet: id, transfer: order.original))
+        case .amend:
+            break
         }
     }
 }

@@ -49,7 +49,8 @@ struct RowReading {
             description: try result.optionalText(row, column + 17),
             metadata: try result.optionalText(row, column + 18),
             expiresAt: try result.optionalTimestamp(row, column + 3).map(Timestamp.init(microseconds:)),
-            occurredAt: Timestamp(microseconds: try result.timestamp(row, column + 2)))
+            occurredAt: Timestamp(microseconds: try result.timestamp(row, column + 2)), status: .active, purpose: nil,
+            related: nil, actor: nil)
     }
 
     /// A transfer out of its first and, if any, its resolving journal row, side by side from `column` on.

@@ -47,6 +47,12 @@ import Testing
             (.amountExceedsPending(pending: 5, asset: try asset()), .amountExceedsPending),
             (.amountOutOfRange, .amountOutOfRange),
             (.insufficientFunds(available: 5, amount: 7, asset: try asset()), .insufficientFunds),
+            (.selfTransfer, .selfTransfer), (.counterpartyNotFound, .counterpartyNotFound),
+            (.assetMismatch, .assetMismatch), (.counterpartyNotActive(.closed), .counterpartyNotActive),
+            (.transferNotCompleted(.pending), .transferNotCompleted),
+            (.transferNotReversible, .transferNotReversible), (.expiryNotLater, .expiryNotLater),
+            (.amountExceedsReversible(reversible: 5, asset: try asset()), .amountExceedsReversible),
+            (.walletNotEmpty, .walletNotEmpty), (.overdraftInUse(used: 5, asset: try asset()), .overdraftInUse),
         ]
         for (refusal, code) in refusals { #expect(Problem(refusal, of: command).code == code) }
         #expect(Problem(.amountPrecision(scale: 2), of: command).errors.map(\.field) == ["amount"])
@@ -83,6 +89,10 @@ import Testing
         #expect(try body(.walletNotActive(.frozen))["wallet_status"]?.string == "frozen")
         #expect(
             try body(.amountExceedsPending(pending: 100, asset: try asset()))["pending_amount"]?.string == "1.00")
+        #expect(try body(.counterpartyNotActive(.closed))["wallet_status"]?.string == "closed")
+        let left = try body(.amountExceedsReversible(reversible: 100, asset: try asset()))
+        #expect(left["reversible_amount"]?.string == "1.00")
+        #expect(try body(.overdraftInUse(used: 7, asset: try asset()))["overdraft_used"]?.string == "0.07")
         let standing = try body(.transferNotPending(try makeReceipt()))
         #expect(standing["transfer"]?["id"]?.string == transferID.text)
         #expect(standing["transfer"]?["wallet"]?["version"]?.int64 == 3)

@@ -130,7 +130,10 @@ enum EventStory {
         try story.resolve(.revert(Story.transfer(3), note: "changed\nmy mind"))
         try story.create(5, .credit, "99999.99", settlesAtOnce: true)
         try story.create(6, .debit, "1", settlesAtOnce: true)
-        try story.resolve(.expire(Story.transfer(4)), at: Story.moment(1000))
+        try story.resolve(.extend(Story.transfer(4), expiry: .at(Story.moment(1500))))
+        try story.resolve(
+            .amend(Amendment(status: .frozen, metadata: nil, overdraftLimit: nil, note: "asked by the bank")))
+        try story.resolve(.expire(Story.transfer(4)), at: Story.moment(1500))
         return story.events + [try story.withLimitAndCounterparty()]
     }
 
@@ -141,6 +144,7 @@ enum EventStory {
         try story.create(1, .debit, "5")
         try story.resolve(.revert(Story.transfer(1), note: nil))
         try story.create(2, .debit, "5", settlesAtOnce: true)
+        try story.resolve(.amend(Amendment(status: nil, metadata: nil, overdraftLimit: nil, note: nil)))
         return story.events
     }
 }

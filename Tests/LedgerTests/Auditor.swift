@@ -1,11 +1,11 @@
 import Ledger
 
 /// The ledger a second time, as a bookkeeper would do it: accounts in a general journal of signed legs, with the
-/// asset's outside account on the other side of everything. It knows neither balances after entries nor `decide`:
-/// what a wallet shows is read off its accounts.
+/// asset's outside accounts on the other side of what no wallet gives or gets. It knows neither balances after entries
+/// nor `decide`: what a wallet shows is read off its accounts.
 struct Auditor {
     enum Account: Hashable {
-        /// Money a client may take now.
+        /// Money a client may take now; below zero as far as the overdraft limit reaches.
         case free(WalletID)
         /// Money set aside for a pending credit.
         case reserved(WalletID)
@@ -13,13 +13,25 @@ struct Auditor {
         case announced(WalletID)
         /// Everybody else, by asset.
         case outside(String)
+        /// Where adjustments come from and go to, by asset.
+        case system(String)
         /// The other side of announcements, by asset.
         case promised(String)
     }
 
+    /// What a pending transfer will do.
+    struct Plan: Equatable {
+        let direction: Direction
+        let sum: Int128
+        var expiresAt: Timestamp?
+        let isAdjustment: Bool
+    }
+
     enum Stage: Equatable {
-        case pending(Direction, Int128, expiresAt: Timestamp?)
-        case settled, failed
+        case pending(Plan)
+        /// `left` can still be given back, unless it is nothing that may be.
+        case settled(Direction, left: Int128, isReversible: Bool)
+        case failed
     }
 
     /// What the auditor says must be answered.
@@ -47,16 +59,20 @@ struct Auditor {
         let asset: Asset
         var time: Timestamp
         var entries: Int64
+        var status = WalletStatus.active
+        var limit: Int128 = 0
     }
 
     private(set) var accounts: [Account: Int128] = [:]
-    private(set) var held: [WalletID: Held] = [:]
-    private var stages: [Name: Stage] = [:]
+    var held: [WalletID: Held] = [:]
+    var stages: [Name: Stage] = [:]
+    /// The other wallet of a transfer.
+    var partners: [Name: WalletID] = [:]
     /// The content each key and each client-chosen transfer id was used with.
     private var keys: [Name: UInt128?] = [:]
-    private var creations: [Name: UInt128?] = [:]
+    var creations: [Name: UInt128?] = [:]
 
-    private mutating func move(_ sum: Int128, from source: Account, to target: Account) {
+    mutating func move(_ sum: Int128, from source: Account, to target: Account) {
         accounts[source, default: 0] -= sum
         accounts[target, default: 0] += sum
     }
@@ -73,21 +89,34 @@ struct Auditor {
             return content == operation.contentHash ? .replayed : .refused("idempotencyKeyReused", recorded: false)
         }
         if case .open(let opening) = operation.command { return open(opening, operation, at: now) }
+        if operation.key == nil, let hash = operation.contentHash, let new = operation.command.newTransfer?.id,
+            case .some(.some(hash)) = creations[Name(wallet: id, id: new.uuid.bits)]
+        {
+            return .replayed
+        }
+        let partner = partner(of: operation)
+        if partner == id { return .refused("selfTransfer", recorded: false) }
         guard let wallet = held[id] else { return .refused("walletNotFound", recorded: false) }
-        let time = now < wallet.time ? wallet.time : now
+        var time = now < wallet.time ? wallet.time : now
+        if let other = partner.flatMap({ held[$0] }), other.time > time { time = other.time }
         let answer: Expectation
-        if case .transfer(let order) = operation.command {
-            if operation.key == nil, let hash = operation.contentHash,
-                case .some(.some(hash)) = creations[Name(wallet: id, id: order.id.uuid.bits)]
-            {
-                return .replayed
-            }
-            answer = create(order, operation, wallet, at: time)
-        } else {
-            answer = resolve(operation, wallet, at: time)
+        switch operation.command {
+        case .open: answer = .replayed
+        case .transfer(let order): answer = create(order, operation, wallet, at: time)
+        case .complete, .revert, .expire: answer = resolve(operation, wallet, partner, at: time)
+        case .extend(_, let expiry): answer = extend(expiry, operation, wallet, partner, at: time)
+        case .reverse(let order): answer = reverse(order, operation, wallet, partner, at: time)
+        case .amend(let amendment): answer = amend(amendment, operation, wallet, at: time)
         }
         remember(operation, answer)
         return answer
+    }
+
+    private func partner(of operation: Operation) -> WalletID? {
+        if case .transfer(let order) = operation.command { return order.counterparty }
+        return operation.command.transferID.flatMap {
+            partners[Name(wallet: operation.walletID, id: $0.uuid.bits)]
+        }
     }
 
     private mutating func remember(_ operation: Operation, _ answer: Expectation) {
@@ -111,109 +140,45 @@ struct Auditor {
         return .applied
     }
 
-    private mutating func create(
-        _ order: TransferOrder, _ operation: Operation, _ wallet: Held, at time: Timestamp
-    ) -> Expectation {
-        let id = operation.walletID
-        let (outside, promised) = (Account.outside(wallet.asset.code), Account.promised(wallet.asset.code))
-        if order.amount.writtenDecimals > wallet.asset.scale { return .refused("amountPrecision", recorded: false) }
-        var expiresAt: Timestamp?
-        switch order.expiry {
-        case .never: break
-        case .at(let moment): expiresAt = moment
-        case .after(let seconds):
-            expiresAt = Timestamp(microseconds: time.microseconds + seconds * 1_000_000)
-        }
-        if let expiresAt, expiresAt <= time { return .refused("expiryInPast", recorded: false) }
-        let name = Name(wallet: id, id: order.id.uuid.bits)
-        if stages[name] != nil { return refuse("transferExists", operation) }
-        if let flaw = stale(operation, wallet) { return flaw }
-        let sum = Self.minor(order.amount, wallet.asset)
-        if order.direction == .credit, has(.free(id)) < sum {
-            guard operation.key != nil else { return .refused("insufficientFunds", recorded: false) }
-            stages[name] = .failed
-            creations[name] = .some(operation.contentHash)
-            grow(id, at: time)
-            return .refused("insufficientFunds", recorded: true)
-        }
-        switch (order.direction, order.settlesAtOnce) {
-        case (.debit, true): move(sum, from: outside, to: .free(id))
-        case (.credit, true): move(sum, from: .free(id), to: outside)
-        case (.debit, false): move(sum, from: promised, to: .announced(id))
-        case (.credit, false): move(sum, from: .free(id), to: .reserved(id))
-        }
-        stages[name] = order.settlesAtOnce ? .settled : .pending(order.direction, sum, expiresAt: expiresAt)
-        creations[name] = .some(operation.contentHash)
-        grow(id, at: time)
-        return .applied
-    }
-
-    private mutating func resolve(_ operation: Operation, _ wallet: Held, at time: Timestamp) -> Expectation {
-        let id = operation.walletID
-        guard let transfer = operation.command.transferID else { return .refused("none", recorded: false) }
-        var asked: Int128?
-        if case .complete(_, .some(let amount)) = operation.command {
-            if amount.writtenDecimals > wallet.asset.scale { return .refused("amountPrecision", recorded: false) }
-            asked = Self.minor(amount, wallet.asset)
-        }
-        let name = Name(wallet: id, id: transfer.uuid.bits)
-        guard let stage = stages[name] else { return refuse("transferNotFound", operation) }
-        guard case .pending(let direction, let sum, let expiresAt) = stage else {
-            return refuse("transferNotPending", operation)
-        }
-        let isOver = expiresAt.map { $0 <= time } ?? false
-        if case .expire = operation.command, !isOver { return refuse("transferNotPending", operation) }
-        if isOver {
-            settle(0, of: sum, direction, id, wallet.asset)
-            stages[name] = .failed
-            grow(id, at: time)
-            if case .expire = operation.command { return .applied }
-            return refuse("transferNotPending", operation)
-        }
-        if let flaw = stale(operation, wallet) { return flaw }
-        switch operation.command {
-        case .complete:
-            if let asked, asked > sum { return refuse("amountExceedsPending", operation) }
-            settle(asked ?? sum, of: sum, direction, id, wallet.asset)
-            stages[name] = .settled
-        case .open, .transfer, .revert, .expire:
-            settle(0, of: sum, direction, id, wallet.asset)
-            stages[name] = .failed
-        }
-        grow(id, at: time)
-        return .applied
-    }
-
-    /// Ends a pending transfer of `whole`: `part` is settled, the rest goes back to where it came from.
-    private mutating func settle(
-        _ part: Int128, of whole: Int128, _ direction: Direction, _ id: WalletID, _ asset: Asset
-    ) {
-        switch direction {
-        case .debit:
-            move(whole, from: .announced(id), to: .promised(asset.code))
-            move(part, from: .outside(asset.code), to: .free(id))
-        case .credit:
-            move(part, from: .reserved(id), to: .outside(asset.code))
-            move(whole - part, from: .reserved(id), to: .free(id))
+    mutating func grow(_ ids: WalletID?..., at time: Timestamp) {
+        for case .some(let id) in ids {
+            held[id]?.entries += 1
+            held[id]?.time = time
         }
     }
 
-    private mutating func grow(_ id: WalletID, at time: Timestamp) {
-        held[id]?.entries += 1
-        held[id]?.time = time
+    func refuse(_ name: String, _ operation: Operation) -> Expectation {
+        .refused(name, recorded: operation.key != nil)
     }
 
-    private func stale(_ operation: Operation, _ wallet: Held) -> Expectation? {
+    /// The wallets that do not take part, and the version that is not the one named.
+    func stopped(_ operation: Operation, _ wallet: Held, _ partner: WalletID?) -> Expectation? {
+        if wallet.status != .active { return refuse("walletNotActive", operation) }
+        if let other = partner.flatMap({ held[$0] }), other.status != .active {
+            return refuse("counterpartyNotActive", operation)
+        }
+        return nil
+    }
+
+    func stale(_ operation: Operation, _ wallet: Held) -> Expectation? {
         guard let version = operation.expectedVersion, version != wallet.entries else { return nil }
         return refuse("versionMismatch", operation)
     }
 
-    private func refuse(_ name: String, _ operation: Operation) -> Expectation {
-        .refused(name, recorded: operation.key != nil)
+    /// What a wallet can pay, its overdraft included.
+    func purse(_ id: WalletID) -> Int128 { has(.free(id)) + (held[id]?.limit ?? 0) }
+
+    /// The moment an expiry means.
+    static func moment(_ expiry: TransferOrder.Expiry, from time: Timestamp) -> Timestamp? {
+        switch expiry {
+        case .never: nil
+        case .at(let moment): moment
+        case .after(let seconds): Timestamp(microseconds: time.microseconds + seconds * 1_000_000)
+        }
     }
 
     /// Minor units by powers of ten; the workload's sums are small.
-    private static func minor(_ amount: DecimalAmount, _ asset: Asset) -> Int128 {
+    static func minor(_ amount: DecimalAmount, _ asset: Asset) -> Int128 {
         (amount.decimals..<max(asset.scale, amount.decimals)).reduce(amount.unscaled) { sum, _ in sum * 10 }
     }
 }

@@ -24,22 +24,37 @@ struct Book {
     var transfers: [TransferName: Span] = [:]
     var keys: [KeyName: Int] = [:]
     var refusals: [KeyName: Prior] = [:]
+    /// What was given back of a transfer, and by which version.
+    var reversals: [TransferName: (sum: Int128, version: Int64)] = [:]
 
-    /// What is known about the operation's surroundings, read back from the journal as a store would.
+    /// What is known about the operation's surroundings, read back from the journals as a store would.
     func situation(of operation: Operation) -> Situation {
-        let wallet = wallets[operation.walletID]
-        let span = operation.command.transferID.flatMap {
-            transfers[TransferName(wallet: operation.walletID, transfer: $0)]
-        }
+        let id = operation.walletID
+        let standing = operation.command.transferID.flatMap { receipt(of: $0, in: id) }
+        let newID = operation.command.newTransfer?.id
+        var other: WalletID?
         var priorByID: Prior?
         switch operation.command {
-        case .open: priorByID = wallet == nil ? nil : prior(in: operation.walletID, at: 0)
-        case .transfer: priorByID = span.flatMap { prior(in: operation.walletID, at: $0.first) }
-        case .complete, .revert, .expire: break
+        case .open:
+            priorByID = wallets[id] == nil ? nil : prior(in: id, at: 0)
+        case .transfer(let order):
+            other = order.counterparty
+        case .complete, .revert, .expire, .extend, .reverse, .amend:
+            other = standing?.transfer?.counterparty
+        }
+        if let newID, let span = transfers[TransferName(wallet: id, transfer: newID)] {
+            priorByID = prior(in: id, at: span.first)
+        }
+        let isTaken = [id, other].compactMap { $0 }.contains { wallet in
+            newID.map { transfers[TransferName(wallet: wallet, transfer: $0)] != nil } ?? false
         }
         return Situation(
-            wallet: wallet, transfer: span.flatMap { receipt(in: operation.walletID, $0) },
-            priorByKey: operation.key.flatMap { priorByKey($0, in: operation.walletID) }, priorByID: priorByID)
+            wallet: wallets[id], transfer: standing,
+            priorByKey: operation.key.flatMap { priorByKey($0, in: id) }, priorByID: priorByID,
+            counterparty: other.flatMap { wallets[$0] },
+            counterpartyTransfer: other.flatMap { other in
+                operation.command.transferID.flatMap { receipt(of: $0, in: other) }
+            }, isNewIDTaken: isTaken)
     }
 
     /// Decides the operation, appends its postings and keeps its recorded refusal.
@@ -64,17 +79,22 @@ struct Book {
             let name = TransferName(wallet: entry.walletID, transfer: id)
             transfers[name, default: Span(first: index, last: index)].last = index
         }
+        if let related = entry.related {
+            let name = TransferName(wallet: entry.walletID, transfer: related)
+            reversals[name] = (entry.amount + (reversals[name]?.sum ?? 0), entry.version)
+        }
         if let key = entry.key { keys[KeyName(wallet: entry.walletID, digest: key.digest)] = index }
     }
 
-    /// The transfer of a span and the wallet as its newest entry left it.
-    func receipt(in id: WalletID, _ span: Span) -> Receipt? {
-        guard case .some(.applied(let receipt)) = prior(in: id, at: span.last)?.outcome else {
-            // A refused credit's entry is a prior refusal, but its transfer stands in the journal all the same.
-            guard let wallet = wallets[id], let entry = journals[id]?[span.last] else { return nil }
-            return Receipt(wallet: wallet, transfer: Transfer(creation: entry, last: entry))
-        }
-        return receipt
+    /// A transfer as it stands and its wallet as its newest entry left it.
+    func receipt(of transfer: TransferID, in id: WalletID) -> Receipt? {
+        let name = TransferName(wallet: id, transfer: transfer)
+        guard let span = transfers[name], let wallet = wallets[id], let journal = journals[id],
+            var transfer = Transfer(
+                creation: journal[span.first], last: journal[span.last], reversedAmount: reversals[name]?.sum ?? 0)
+        else { return nil }
+        if let reversal = reversals[name] { transfer.version = reversal.version }
+        return Receipt(wallet: wallet.asLeft(by: journal[span.last]), transfer: transfer)
     }
 
     /// The outcome that the entry at `index` recorded.

@@ -38,8 +38,7 @@ struct DecisionTests {
             #expect(sums(receipt.wallet) == expected, "step \(number)")
             #expect(receipt.wallet.updatedAt == second(Int64(number) + 1) && receipt.wallet.createdAt == second(0))
         }
-        let names = (3...5).map { Book.TransferName(wallet: wallet(1), transfer: transfer($0)) }
-        let transfers = names.map { book.transfers[$0].flatMap { book.receipt(in: wallet(1), $0)?.transfer } }
+        let transfers = (3...5).map { book.receipt(of: transfer($0), in: wallet(1))?.transfer }
         #expect(transfers.map { $0?.status } == [.completed, .completed, .failed])
         #expect(transfers.map { $0?.completedAmount } == [300, 400, nil])
         #expect(transfers[2]?.reason == .reverted && transfers[2]?.note == "changed my mind")

@@ -42,20 +42,40 @@ func standing(
 /// An order as a table of cases wants it.
 func order(
     _ direction: Direction, _ amount: DecimalAmount, id: TransferID = transfer(1), atOnce: Bool = false,
-    expiry: TransferOrder.Expiry = .never, metadata: String? = nil, description: String? = nil
+    expiry: TransferOrder.Expiry = .never, metadata: String? = nil, description: String? = nil,
+    with counterparty: WalletID? = nil, as purpose: TransferPurpose = .transfer, note: String? = nil
 ) -> Command {
     .transfer(
         TransferOrder(
             id: id, hasClientID: true, direction: direction, amount: amount, settlesAtOnce: atOnce, expiry: expiry,
-            description: description, metadata: metadata))
+            description: description, metadata: metadata, counterparty: counterparty, purpose: purpose, note: note))
+}
+
+/// A reversal as a table of cases wants it.
+func reversal(
+    of original: TransferID, _ amount: DecimalAmount? = nil, id: TransferID, note: String? = nil,
+    metadata: String? = nil, description: String? = nil
+) -> Command {
+    .reverse(
+        ReversalOrder(
+            original: original, id: id, hasClientID: true, amount: amount, description: description,
+            metadata: metadata, note: note))
+}
+
+/// An amendment as a table of cases wants it.
+func amendment(
+    status: WalletStatus? = nil, metadata: Amendment.MetadataChange? = nil, limit: DecimalAmount? = nil,
+    note: String? = nil
+) -> Command {
+    .amend(Amendment(status: status, metadata: metadata, overdraftLimit: limit, note: note))
 }
 
 /// An operation as a table of cases wants it.
 func operation(
     _ command: Command, on id: WalletID = wallet(1), key: IdempotencyKey? = nil, hash: UInt128? = 7,
-    ifMatch version: Int64? = nil
+    ifMatch version: Int64? = nil, by actor: String? = nil
 ) -> Operation {
-    Operation(walletID: id, command: command, key: key, contentHash: hash, expectedVersion: version)
+    Operation(walletID: id, command: command, key: key, contentHash: hash, expectedVersion: version, actor: actor)
 }
 
 extension Refusal {
@@ -63,7 +83,17 @@ extension Refusal {
     var name: String {
         switch self {
         case .idempotencyKeyReused: "idempotencyKeyReused"
+        case .selfTransfer: "selfTransfer"
         case .walletNotFound: "walletNotFound"
+        case .counterpartyNotFound: "counterpartyNotFound"
+        case .assetMismatch: "assetMismatch"
+        case .counterpartyNotActive: "counterpartyNotActive"
+        case .transferNotCompleted: "transferNotCompleted"
+        case .transferNotReversible: "transferNotReversible"
+        case .expiryNotLater: "expiryNotLater"
+        case .amountExceedsReversible: "amountExceedsReversible"
+        case .walletNotEmpty: "walletNotEmpty"
+        case .overdraftInUse: "overdraftInUse"
         case .walletExists: "walletExists"
         case .amountPrecision: "amountPrecision"
         case .walletNotActive: "walletNotActive"
@@ -90,6 +120,27 @@ extension Decision.Verdict {
     var receipt: Receipt? {
         guard case .applied(let receipt) = self else { return nil }
         return receipt
+    }
+}
+
+extension Prior.Outcome {
+    /// What an answer shows of it: an answer about a transfer shows no metadata of the wallet, and journals tell it
+    /// only where it changes.
+    var shown: Prior.Outcome {
+        switch self {
+        case .applied(let receipt): .applied(receipt.shown)
+        case .refused(.transferNotPending(let receipt)): .refused(.transferNotPending(receipt.shown))
+        case .refused: self
+        }
+    }
+}
+
+extension Receipt {
+    fileprivate var shown: Receipt {
+        guard transfer != nil else { return self }
+        var wallet = wallet
+        wallet.metadata = nil
+        return Receipt(wallet: wallet, transfer: transfer)
     }
 }
 

@@ -83,9 +83,14 @@ struct IdentifierTests {
         #expect(Direction.allCases.map(\.rawValue) == [1, 2])
         #expect(TransferStatus.allCases.map(\.rawValue) == [1, 2, 3])
         #expect(WalletStatus.allCases.map(\.rawValue) == [1, 2, 3])
-        let kinds: [EntryKind] = [.opened, .pending, .posted, .completed, .reverted, .expired, .refused]
-        #expect(EntryKind.allCases == kinds && kinds.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7])
-        #expect(Set(kinds.map(\.word)).count == 7)
+        let kinds: [EntryKind] = [
+            .opened, .pending, .posted, .completed, .reverted, .expired, .refused, .extended, .amended,
+        ]
+        #expect(EntryKind.allCases == kinds && kinds.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8, 9])
+        #expect(Set(kinds.map(\.word)).count == 9)
+        let purposes: [TransferPurpose] = [.transfer, .reversal, .adjustment]
+        #expect(TransferPurpose.allCases == purposes && purposes.map(\.rawValue) == [1, 2, 3])
+        #expect(purposes.allSatisfy { TransferPurpose(word: $0.word) == $0 } && TransferPurpose(word: "") == nil)
     }
 
     @Test("ISO 4217: every currency whose decimals are not two, and some whose are")

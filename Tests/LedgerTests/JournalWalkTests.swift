@@ -20,7 +20,17 @@ struct JournalWalkTests {
             order(.debit, try sum("4"), id: transfer(7), atOnce: true),
             order(.credit, try sum("2"), id: transfer(8), atOnce: true),
             order(.credit, try sum("99"), id: transfer(9)), .complete(transfer(1), amount: nil),
+            reversal(of: transfer(7), try sum("3"), id: transfer(10)),
+            order(.debit, try sum("1"), id: transfer(11), expiry: .after(seconds: 60)),
+            .extend(transfer(11), expiry: .after(seconds: 90)),
+            amendment(status: .frozen, limit: try sum("5")),
+            order(.debit, try sum("1"), id: transfer(14), atOnce: true, as: .adjustment), amendment(status: .active),
+            order(.credit, try sum("13"), id: transfer(12), atOnce: true, with: wallet(2)),
+            order(.credit, try sum("1"), id: transfer(13), expiry: .after(seconds: 60), with: wallet(2)),
+            .extend(transfer(13), expiry: .after(seconds: 90)), .complete(transfer(13), amount: nil),
+            amendment(status: .frozen, limit: try sum("5")),
         ]
+        _ = book.submit(operation(.open(opening), on: wallet(2), hash: nil), at: second(0))
         for (number, command) in commands.enumerated() {
             let operation = operation(command, key: key(number), hash: UInt128(number))
             _ = book.submit(operation, at: second(Int64(number) * 2))
@@ -59,10 +69,12 @@ struct JournalWalkTests {
                 // A refused credit moves nothing, and an opening has no direction.
                 if journal[index].kind == .refused, fault == .amount || fault == .direction { continue }
                 if journal[index].kind == .opened, fault == .direction { continue }
+                // The last entry is an amendment: nothing after it contradicts what it sets.
+                if index == journal.count - 1, fault == .overdraftLimit || fault == .status { continue }
                 var forged = journal
                 forged[index] = fault.applied(to: journal[index])
-                #expect(
-                    isNoticed(forged), "\(fault) of version \(journal[index].version)")
+                let isNoticed = isNoticed(forged)
+                #expect(isNoticed, "\(fault) of version \(journal[index].version)")
             }
         }
     }
@@ -79,7 +91,8 @@ struct JournalWalkTests {
                     if movesNothing, fault == .amount { continue }
                     var forged = journal
                     forged[index] = fault.applied(to: journal[index], by: huge)
-                    #expect(isNoticed(forged), "\(fault) of version \(journal[index].version)")
+                    let isNoticed = isNoticed(forged)
+                    #expect(isNoticed, "\(fault) of version \(journal[index].version)")
                 }
             }
         }
@@ -104,8 +117,30 @@ struct JournalWalkTests {
         #expect(!walk.step(journal[0], creation: nil).isEmpty)
     }
 
+    @Test("nothing follows the closing of a wallet, and only an empty one is closed")
+    func closing() throws {
+        let book = try book()
+        let journal = try #require(book.journals[wallet(1)])
+        let last = try #require(journal.last)
+        func following(_ status: WalletStatus, _ balance: Int128, after entry: Entry) -> Entry {
+            Entry(
+                walletID: entry.walletID, version: entry.version + 1, kind: .amended, transferID: nil, direction: nil,
+                amount: 0, balance: balance, pendingDebit: 0, pendingCredit: 0, overdraftLimit: 0, counterparty: nil,
+                key: nil, contentHash: nil, note: nil, description: nil, metadata: nil, expiresAt: nil,
+                occurredAt: entry.occurredAt, status: status, purpose: nil, related: nil, actor: nil)
+        }
+        let empty = following(.active, 0, after: last)
+        var walk = JournalWalk(after: empty)
+        let closed = following(.closed, 0, after: empty)
+        #expect(walk.step(closed, creation: nil).isEmpty)
+        #expect(walk.step(following(.closed, 0, after: closed), creation: nil).map(\.problem).count == 1)
+        walk = JournalWalk(after: following(.active, 5, after: last))
+        let full = following(.closed, 5, after: empty)
+        #expect(walk.step(full, creation: nil).map(\.problem) == ["closes a wallet that is not empty"])
+    }
+
     private enum Fault: CaseIterable {
-        case amount, balance, pendingDebit, pendingCredit, version, direction
+        case amount, balance, pendingDebit, pendingCredit, version, direction, overdraftLimit, status
 
         func applied(to entry: Entry, by change: Int128 = 1) -> Entry {
             let other: Direction? = entry.direction == .debit ? .credit : .debit
@@ -117,9 +152,12 @@ struct JournalWalkTests {
                 balance: entry.balance &+ (self == .balance ? change : 0),
                 pendingDebit: entry.pendingDebit &+ (self == .pendingDebit ? change : 0),
                 pendingCredit: entry.pendingCredit &+ (self == .pendingCredit ? change : 0),
-                overdraftLimit: entry.overdraftLimit, counterparty: entry.counterparty, key: entry.key,
+                overdraftLimit: entry.overdraftLimit &+ (self == .overdraftLimit ? change : 0),
+                counterparty: entry.counterparty, key: entry.key,
                 contentHash: entry.contentHash, note: entry.note, description: entry.description,
-                metadata: entry.metadata, expiresAt: entry.expiresAt, occurredAt: entry.occurredAt)
+                metadata: entry.metadata, expiresAt: entry.expiresAt, occurredAt: entry.occurredAt,
+                status: self == .status ? (entry.status == .active ? .frozen : .active) : entry.status,
+                purpose: entry.purpose, related: entry.related, actor: entry.actor)
         }
     }
 }

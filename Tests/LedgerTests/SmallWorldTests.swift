@@ -2,7 +2,7 @@ import Ledger
 import Testing
 
 /// Every sequence of a small alphabet, walked as a tree: what is common to two sequences is done once.
-private struct SmallWorld {
+struct SmallWorld {
     typealias Step = (name: String, operation: Operation, clock: Int64)
 
     let steps: [Step]
@@ -45,8 +45,10 @@ private struct SmallWorld {
     private static func named(_ operation: Operation, unique number: Int) -> Operation {
         guard case .transfer(let order) = operation.command, order.id == transfer(0) else { return operation }
         let command = LedgerTests.order(
-            order.direction, order.amount, id: transfer(1000 + number), atOnce: order.settlesAtOnce)
-        return LedgerTests.operation(command, key: operation.key, hash: operation.contentHash)
+            order.direction, order.amount, id: transfer(1000 + number), atOnce: order.settlesAtOnce,
+            with: order.counterparty)
+        return LedgerTests.operation(
+            command, on: operation.walletID, key: operation.key, hash: operation.contentHash)
     }
 }
 
