@@ -46,24 +46,27 @@ public enum EventType: String, Sendable, CaseIterable {
 public struct WalletEvent: Hashable, Sendable {
     /// What happened.
     public let type: EventType
-    /// The wallet after the change.
-    public let wallet: Wallet
-    /// The transfer after the change; nil for events without one.
-    public let transfer: Transfer?
+    /// The wallet and the transfer after the change.
+    public let receipt: Receipt
     /// The request behind it.
     public let origin: EventOrigin
 
     /// An event out of its parts.
     public init(type: EventType, wallet: Wallet, transfer: Transfer?, origin: EventOrigin) {
         self.type = type
-        self.wallet = wallet
-        self.transfer = transfer
+        receipt = Receipt(wallet: wallet, transfer: transfer)
         self.origin = origin
     }
 
     /// The event of a posting.
     public init(_ posting: Posting, origin: EventOrigin) {
-        self.init(
-            type: EventType(posting.entry.kind), wallet: posting.wallet, transfer: posting.transfer, origin: origin)
+        type = EventType(posting.entry.kind)
+        receipt = posting.receipt
+        self.origin = origin
     }
+
+    /// The wallet after the change.
+    public var wallet: Wallet { receipt.wallet }
+    /// The transfer after the change; nil for events without one.
+    public var transfer: Transfer? { receipt.transfer }
 }

@@ -71,7 +71,7 @@ public func decide(_ operation: Operation, in situation: Situation, at now: Time
     let rules = Rules(operation: operation, in: situation, at: now)
     do throws(Refusal) {
         let postings = try rules.postings(in: situation)
-        return Decision(postings: postings, verdict: .applied(Receipt(postings[0])))
+        return Decision(postings: postings, verdict: .applied(postings[0].receipt))
     } catch {
         return refuse(operation, because: error, by: rules, in: situation)
     }
@@ -85,7 +85,7 @@ private func refuse(
     var refusal = refusal
     if case .transferNotPending(let standing) = refusal, let release = rules.releaseOfExpired(standing, in: situation) {
         postings = release
-        refusal = .transferNotPending(Receipt(release[0]))
+        refusal = .transferNotPending(release[0].receipt)
     }
     // An opening is refused for its content alone: there is no state of its own it could depend on.
     let isOpening = if case .open = operation.command { true } else { false }

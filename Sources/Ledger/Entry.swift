@@ -65,7 +65,10 @@ public struct IdempotencyKey: Hashable, Sendable {
 }
 
 /// One row of a wallet's append-only journal. All sums are minor units.
-public struct Entry: Hashable, Sendable {
+///
+/// A class because it never changes and is large: it is handed on by reference, from the decision into the book, the
+/// writes and the event.
+public final class Entry: Hashable, Sendable {
     /// The wallet it belongs to.
     public let walletID: WalletID
     /// 1 for the first entry of a wallet, then one more for each.
@@ -142,24 +145,46 @@ public struct Entry: Hashable, Sendable {
         self.related = related
         self.actor = actor
     }
+
+    /// Whether all fields are equal.
+    public static func == (left: Entry, right: Entry) -> Bool {
+        left === right || left.canonicalBytes == right.canonicalBytes
+    }
+
+    /// Hashes what names the entry.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(walletID)
+        hasher.combine(version)
+    }
 }
 
-/// One decided change: the entry to append and what it leaves behind.
-public struct Posting: Hashable, Sendable {
+/// One decided change: the entry to append and what it leaves behind. A class for the same reason as `Entry`.
+public final class Posting: Hashable, Sendable {
     /// The journal row.
     public let entry: Entry
-    /// The wallet after it.
-    public let wallet: Wallet
-    /// The transfer after it; nil when the entry has none.
-    public let transfer: Transfer?
+    /// The wallet and the transfer after it.
+    public let receipt: Receipt
     /// The transfer that the entry's transfer reverses, after it; nil when the entry is no reversal.
     public let related: Transfer?
+
+    /// The wallet after it.
+    public var wallet: Wallet { receipt.wallet }
+    /// The transfer after it; nil when the entry has none.
+    public var transfer: Transfer? { receipt.transfer }
 
     /// A posting out of its parts.
     public init(entry: Entry, wallet: Wallet, transfer: Transfer?, related: Transfer? = nil) {
         self.entry = entry
-        self.wallet = wallet
-        self.transfer = transfer
+        receipt = Receipt(wallet: wallet, transfer: transfer)
         self.related = related
     }
+
+    /// Whether all parts are equal.
+    public static func == (left: Posting, right: Posting) -> Bool {
+        left === right
+            || (left.entry == right.entry && left.receipt == right.receipt && left.related == right.related)
+    }
+
+    /// Hashes what names the entry.
+    public func hash(into hasher: inout Hasher) { hasher.combine(entry) }
 }

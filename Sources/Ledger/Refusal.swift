@@ -64,8 +64,9 @@ public enum Refusal: Error, Hashable, Sendable {
     }
 }
 
-/// What an operation left behind: the wallet, and the transfer where there is one.
-public struct Receipt: Hashable, Sendable {
+/// What an operation left behind: the wallet, and the transfer where there is one. A class for the same reason as
+/// `Entry`.
+public final class Receipt: Hashable, Sendable {
     /// The wallet as the operation left it.
     public let wallet: Wallet
     /// The transfer as the operation left it.
@@ -77,9 +78,14 @@ public struct Receipt: Hashable, Sendable {
         self.transfer = transfer
     }
 
-    /// The receipt of a posting.
-    public init(_ posting: Posting) {
-        wallet = posting.wallet
-        transfer = posting.transfer
+    /// Whether both parts are equal.
+    public static func == (left: Receipt, right: Receipt) -> Bool {
+        left === right || (left.wallet == right.wallet && left.transfer == right.transfer)
+    }
+
+    /// Hashes what names the state.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(wallet.id)
+        hasher.combine(wallet.version)
     }
 }

@@ -77,7 +77,7 @@ struct Book {
         guard let transfer = posting.transfer else { return }
         let key = TransferKey(wallet: posting.wallet.id, transfer: transfer.id)
         let creation = transfers[key]?.creation ?? posting.entry
-        transfers[key] = TransferRecord(creation: creation, last: posting.entry, receipt: Receipt(posting))
+        transfers[key] = TransferRecord(creation: creation, last: posting.entry, receipt: posting.receipt)
     }
 
     /// Repeats within the batch must find what was decided before them.

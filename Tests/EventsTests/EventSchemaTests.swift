@@ -207,7 +207,7 @@ private struct Story {
             operation, in: Situation(wallet: wallet, transfer: standing, priorByKey: nil, priorByID: nil), at: now)
         let posting = try #require(decision.postings.first, "nothing came of \(command): \(decision.verdict)")
         wallet = posting.wallet
-        if let transfer = posting.transfer { transfers[transfer.id] = Receipt(posting) }
+        if let transfer = posting.transfer { transfers[transfer.id] = posting.receipt }
         events.append(WalletEvent(posting, origin: origin))
     }
 

@@ -86,11 +86,11 @@ struct DecisionTests {
             #expect(sums(book.wallets[wallet(1)]) == [1000, 0, 0, 1000, 3])
             #expect(posting.transfer?.reason == .expired && posting.transfer?.resolvedAt == second(15))
             if number < 2 {
-                let expected = Refusal.transferNotPending(Receipt(posting))
+                let expected = Refusal.transferNotPending(posting.receipt)
                 #expect(decision.verdict == .refused(expected, recorded: true))
                 #expect(book.submit(late, at: second(16)).verdict == .replayed(.refused(expected)))
             } else {
-                #expect(decision.verdict == .applied(Receipt(posting)))
+                #expect(decision.verdict == .applied(posting.receipt))
             }
             let first = try #require(created.verdict.receipt)
             #expect(book.submit(creation, at: second(17)).verdict == .replayed(.applied(first)))

@@ -156,7 +156,7 @@ enum StepCheck {
             let isUnmoved = wallet.balance == old.balance && wallet.pendingDebit == old.pendingDebit
             return isUnmoved && wallet.pendingCredit == old.pendingCredit ? nil : "an amendment moved money"
         }
-        if after.receipt(of: transfer.id, in: wallet.id) != Receipt(posting) {
+        if after.receipt(of: transfer.id, in: wallet.id) != posting.receipt {
             return "the journal tells another receipt"
         }
         if let related = posting.related {
