@@ -65,7 +65,8 @@ public enum Settings {
 
     static let eventPartitions = ConfigurationKey<Int>.int(
         "WALLET_EVENT_PARTITIONS", default: 1, in: 1...1024,
-        "Subjects that events are spread over by wallet, for consumers that want a share; each costs the broker a sync.")
+        "Subjects that events are spread over by wallet, for consumers that want a share; each costs the broker a sync."
+    )
     static let eventsPerMessage = ConfigurationKey<Int>.int(
         "WALLET_EVENTS_PER_MESSAGE", default: 500, in: 1...500, "Events in one message at most.")
     static let stream = subjectPart("WALLET_STREAM", default: "WALLET_EVENTS", "The stream's name.")
