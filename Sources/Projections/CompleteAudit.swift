@@ -197,10 +197,10 @@ private final class CompleteAuditSession {
                             kind: .journal, walletID: wallet.id, version: discrepancy.version,
                             problem: discrepancy.problem))
                 }
-                if record.entry.kind.createsTransfer {
-                    counts.created += 1
-                } else if record.entry.transferID != nil {
-                    counts.resolved += 1
+                switch record.entry.kind {
+                case .pending, .posted, .refused: counts.created += 1
+                case .completed, .reverted, .expired: counts.resolved += 1
+                case .opened, .extended, .amended: break
                 }
             }
             report.entries += records.count

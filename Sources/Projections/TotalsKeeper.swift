@@ -1,5 +1,5 @@
 public import Events
-public import Ledger
+import Ledger
 public import Observability
 public import Postgres
 public import Runtime
