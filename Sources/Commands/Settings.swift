@@ -36,7 +36,7 @@ public enum Settings {
         "WALLET_BATCH_LINGER_US", default: 0, in: 0...20_000,
         "Microseconds that a lane with few operations waits for more; 0 never waits.")
     static let queueMax = ConfigurationKey<Int>.int(
-        "WALLET_QUEUE_MAX", default: 4096, in: 1...1_000_000, "Operations waiting in one lane at most.")
+        "WALLET_QUEUE_MAX", default: 16_384, in: 1...1_000_000, "Operations waiting in one lane at most.")
     static let readConnections = ConfigurationKey<Int>.int(
         "WALLET_READ_CONNECTIONS", default: 4, in: 1...256, "Connections for reads, for each database.")
 

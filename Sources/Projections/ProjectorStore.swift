@@ -127,6 +127,8 @@ final class ProjectorStore {
             switch element {
             case .event(let event):
                 units.append(.event(event, message: number, index: index))
+            case .skipped:
+                metrics.skipped.increment()
             case .flawed(let flaw, let payload):
                 units.append(
                     .letter(
