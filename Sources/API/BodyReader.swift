@@ -18,29 +18,64 @@ struct BodyReader {
     /// The longest metadata in canonical form, in bytes.
     static let metadataLimit = 8192
 
+    /// The place of the operation that is being read in the list that a batch is; nil outside of one. Fields are named
+    /// by their place in the operation.
+    var item: Int?
+
     init(_ body: [UInt8]) {
         reader = JSONReader(body)
     }
 
-    /// Reads the object. `read` reads the value of the member it is given, or returns false when it does not know it.
-    mutating func members(_ read: (String, inout BodyReader) throws(JSONError) -> Bool) {
+    /// For a batch: the values of its operations may be as deep as those of a route's body.
+    init(batch body: [UInt8]) {
+        reader = JSONReader(body, maxDepth: 34)
+    }
+
+    /// Reads the whole document. A document that is not JSON ends the reading with an error.
+    mutating func document(_ read: (inout BodyReader) throws(JSONError) -> Void) {
         do throws(JSONError) {
-            try reader.beginObject()
-            while let name = try reader.nextMember() {
-                do throws(JSONError) {
-                    if try read(name, &self) { continue }
-                    errors.append(FieldError(name, .unknown, "The member \"\(name)\" is not known here."))
-                } catch {
-                    guard case .wrongKind = error.kind else { throw error }
-                    note(error)
-                }
-                try reader.skipValue()
-            }
+            try read(&self)
             try reader.finish()
             isComplete = true
         } catch {
             note(error)
         }
+    }
+
+    /// Reads an object. `read` reads the value of the member whose index in `words` it is given, or returns false when
+    /// it has no place here.
+    mutating func object(
+        _ words: JSONWords, _ read: (Int, inout BodyReader) throws(JSONError) -> Bool
+    ) throws(JSONError) {
+        try reader.beginObject()
+        while let index = try reader.nextMember(among: words) {
+            do throws(JSONError) {
+                if index != JSONWords.unknown, try read(index, &self) { continue }
+                let name = field(reader.path)
+                errors.append(FieldError(name, .unknown, "The member \"\(name)\" is not known here."))
+            } catch {
+                guard case .wrongKind = error.kind else { throw error }
+                note(error)
+            }
+            try reader.skipValue()
+        }
+    }
+
+    /// Reads an array; `read` reads one element and returns whether to go on. False when it did not: the rest of the
+    /// document is then unread.
+    mutating func array(_ read: (inout BodyReader) throws(JSONError) -> Bool) throws(JSONError) -> Bool {
+        try reader.beginArray()
+        while try reader.nextElement() {
+            do throws(JSONError) {
+                if try read(&self) { continue }
+                return false
+            } catch {
+                guard case .wrongKind = error.kind else { throw error }
+                note(error)
+            }
+            try reader.skipValue()
+        }
+        return true
     }
 
     /// Notes an error that the caller found.
@@ -54,6 +89,25 @@ struct BodyReader {
         guard !isOutOfRange else { throw Problem(.amountOutOfRange, "The amount is above every range.") }
     }
 
+    /// What was found about the operation read last, which is then forgotten.
+    mutating func takeFindings() -> Problem? {
+        defer { (errors, isOutOfRange) = ([], false) }
+        do throws(Problem) {
+            try check()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// A path within the operation that is being read.
+    private func field(_ path: String) -> String {
+        guard let item else { return path }
+        let place = "operations[\(item)]"
+        guard path.hasPrefix(place) else { return path }
+        return String(path.dropFirst(place.count).drop { $0 == "." })
+    }
+
     private mutating func note(_ error: JSONError) {
         let code: FieldError.Code =
             switch error.kind {
@@ -63,7 +117,7 @@ struct BodyReader {
             case .integerOutOfRange: .outOfRange
             default: .malformed
             }
-        var field = error.path
+        var field = field(error.path)
         if case .duplicateMember(let name) = error.kind { field = field.isEmpty ? name : "\(field).\(name)" }
         errors.append(FieldError(field, code, error.message + "."))
     }
@@ -91,6 +145,16 @@ extension BodyReader {
             return nil
         }
         return text
+    }
+
+    /// Whether the value is null; it is read then.
+    mutating func null() throws(JSONError) -> Bool {
+        try reader.readNullIfPresent()
+    }
+
+    /// True or false.
+    mutating func boolean(_ field: String) throws(JSONError) -> Bool {
+        try reader.readBool()
     }
 
     /// A word of a closed list, as it is written.
