@@ -61,21 +61,26 @@ struct BodyReader {
         }
     }
 
-    /// Reads an array; `read` reads one element and returns whether to go on. False when it did not: the rest of the
-    /// document is then unread.
-    mutating func array(_ read: (inout BodyReader) throws(JSONError) -> Bool) throws(JSONError) -> Bool {
+    /// Reads an array; `read` reads one element, or returns false when it does not want it.
+    mutating func array(_ read: (inout BodyReader) throws(JSONError) -> Bool) throws(JSONError) {
         try reader.beginArray()
         while try reader.nextElement() {
-            do throws(JSONError) {
-                if try read(&self) { continue }
-                return false
-            } catch {
-                guard case .wrongKind = error.kind else { throw error }
-                note(error)
-            }
+            if try read(&self) { continue }
             try reader.skipValue()
         }
-        return true
+    }
+
+    /// Reads one value. One of the wrong kind is noted and skipped; false then.
+    mutating func attempt(_ read: (inout BodyReader) throws(JSONError) -> Void) throws(JSONError) -> Bool {
+        do throws(JSONError) {
+            try read(&self)
+            return true
+        } catch {
+            guard case .wrongKind = error.kind else { throw error }
+            note(error)
+            try reader.skipValue()
+            return false
+        }
     }
 
     /// Notes an error that the caller found.
@@ -86,19 +91,20 @@ struct BodyReader {
     /// Throws what was found.
     func check() throws(Problem) {
         guard errors.isEmpty else { throw Problem(invalid: errors) }
-        guard !isOutOfRange else { throw Problem(.amountOutOfRange, "The amount is above every range.") }
+        guard !isOutOfRange else { throw BodyReader.outOfRange }
     }
 
-    /// What was found about the operation read last, which is then forgotten.
-    mutating func takeFindings() -> Problem? {
-        defer { (errors, isOutOfRange) = ([], false) }
-        do throws(Problem) {
-            try check()
-            return nil
-        } catch {
-            return error
-        }
+    /// What was found after the first `count` errors, which is then forgotten; nil when that is nothing.
+    mutating func takeFindings(after count: Int) -> Problem? {
+        let found = Array(errors[count...])
+        let wasOutOfRange = isOutOfRange
+        errors.removeLast(found.count)
+        isOutOfRange = false
+        if !found.isEmpty { return Problem(invalid: found) }
+        return wasOutOfRange ? BodyReader.outOfRange : nil
     }
+
+    private static let outOfRange = Problem(.amountOutOfRange, "The amount is above every range.")
 
     /// A path within the operation that is being read.
     private func field(_ path: String) -> String {

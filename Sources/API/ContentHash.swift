@@ -68,6 +68,13 @@ struct ContentHash {
     mutating func add(direction: Direction) { add(.direction, byte: UInt8(truncatingIfNeeded: direction.rawValue)) }
     mutating func add(amount: DecimalAmount?) { add(.amount, amount) }
 
+    /// An operation of a batch, by its own digest and key.
+    mutating func add(item: Operation) {
+        add(.item, length: 32)
+        append(item.contentHash ?? 0)
+        append(item.key?.digest ?? 0)
+    }
+
     /// What an amendment asks for.
     mutating func add(_ amendment: Amendment) {
         if let status = amendment.status { add(.walletStatus, byte: UInt8(truncatingIfNeeded: status.rawValue)) }

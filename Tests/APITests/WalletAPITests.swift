@@ -96,6 +96,7 @@ import Testing
     @Test(arguments: [
         ("debit", #"{"amount":"10.50"}"#, 201), ("credit", #"{"amount":"10.50"}"#, 201),
         ("\(transferID.text)/complete", "", 200), ("\(transferID.text)/revert", "", 200),
+        ("\(transferID.text)/reverse", "", 201), ("\(transferID.text)/extend", #"{"expires_in":60}"#, 200),
     ])
     func transfersAreAnswered(_ tail: String, _ body: String, _ status: Int) async throws {
         var setup = Setup()
