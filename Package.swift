@@ -39,7 +39,7 @@ let package = Package(
         source("Postgres", ["CLibPQ", "Digest", "Ledger", "Runtime", "Observability"]),
         source("Messaging", ["CNATS", "JSON", "Runtime", "Observability"]),
         source("HTTPServer", ["CSys", "Runtime", "Observability"]),
-        source("LedgerStore", ["Ledger", "Events", "JSON", "Postgres", "Runtime", "Observability"]),
+        source("LedgerStore", ["Ledger", "Digest", "Events", "JSON", "Postgres", "Runtime", "Observability"]),
         source(
             "Projections",
             ["Ledger", "Events", "JSON", "Postgres", "Messaging", "LedgerStore", "Runtime", "Observability"]),

@@ -13,6 +13,17 @@ public enum Digest {
         }
     }
 
+    /// Appends the SHA-256 digest of `bytes` to `output`.
+    public static func appendSHA256(of bytes: [UInt8], to output: inout [UInt8]) {
+        withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { digest in
+            bytes.withUnsafeBufferPointer { input in
+                cssl_sha256(
+                    input.baseAddress, input.count, digest.assumingMemoryBound(to: UInt8.self).baseAddress)
+            }
+            output.append(contentsOf: digest)
+        }
+    }
+
     /// The first 16 bytes of the SHA-256 digest as a number, the first byte being the most significant.
     public static func sha256Prefix(_ bytes: [UInt8]) -> UInt128 {
         bytes.withUnsafeBufferPointer(prefix)

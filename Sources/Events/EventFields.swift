@@ -10,7 +10,7 @@ struct EventFields {
     private enum Member: String, CaseIterable {
         case specversion, id, source, type, subject, time, datacontenttype, correlationid, traceparent, data
     }
-    private enum Part: String, CaseIterable { case transfer, wallet }
+    private enum Part: String, CaseIterable { case transfer, related, wallet }
 
     private static let members = WordList(Member.allCases, \.rawValue)
     private static let parts = WordList(Part.allCases, \.rawValue)
@@ -21,6 +21,7 @@ struct EventFields {
     private var trace: JSONText?
     private var wallet: WalletFields?
     private var transfer: TransferFields?
+    private var related: TransferFields?
 
     init(from reader: inout JSONReader) throws(JSONError) {
         try reader.beginObject()
@@ -43,6 +44,7 @@ struct EventFields {
         while let part = try reader.nextMember(among: parts.words) {
             switch parts[part] {
             case .transfer: transfer = try TransferFields(from: &reader)
+            case .related: related = try TransferFields(from: &reader)
             case .wallet: wallet = try WalletFields(from: &reader)
             case nil: try reader.skipValue()
             }
@@ -56,10 +58,10 @@ struct EventFields {
         guard let known = values.word(type, Self.types) else { throw .unknownType(reader.string(type)) }
         guard let wallet else { throw .missing("data.wallet") }
         let after = try wallet.wallet(values)
-        let isOfWallet = known == .walletCreated || known == .walletAmended
-        if !isOfWallet, transfer == nil { throw .missing("data.transfer") }
+        if !known.isOfWallet, transfer == nil { throw .missing("data.transfer") }
         return WalletEvent(
             type: known, wallet: after, transfer: try transfer?.transfer(in: after, values),
+            related: try related?.transfer(in: after, values),
             origin: EventOrigin(
                 correlationID: values.optionalText(correlation), traceParent: values.optionalText(trace)))
     }
@@ -151,6 +153,9 @@ private struct TransferFields {
         case reference = "reference_id"
         case description, note
         case counterparty = "counterparty_wallet_id"
+        case purpose, reverses
+        case reversedAmount = "reversed_amount"
+        case actor
         case expiresAt = "expires_at"
         case metadata
         case createdVersion = "created_version"
@@ -161,6 +166,7 @@ private struct TransferFields {
     private static let members = WordList(Member.allCases, \.rawValue)
     private static let directions = WordList(Direction.allCases, \.word)
     private static let statuses = WordList(TransferStatus.allCases, \.word)
+    private static let purposes = WordList(TransferPurpose.allCases, \.word)
     private static let reasons = WordList(FailureReason.allCases, \.rawValue)
 
     private var id: JSONText?
@@ -173,6 +179,10 @@ private struct TransferFields {
     private var description: JSONText?
     private var note: JSONText?
     private var counterparty: JSONText?
+    private var purpose: JSONText?
+    private var reverses: JSONText?
+    private var reversedAmount: JSONText?
+    private var actor: JSONText?
     private var expiresAt: JSONText?
     private var metadata: String?
     private var createdVersion: Int64?
@@ -194,6 +204,10 @@ private struct TransferFields {
             case .description: description = try reader.readText()
             case .note: note = try reader.readText()
             case .counterparty: counterparty = try reader.readText()
+            case .purpose: purpose = try reader.readText()
+            case .reverses: reverses = try reader.readText()
+            case .reversedAmount: reversedAmount = try reader.readText()
+            case .actor: actor = try reader.readText()
             case .expiresAt: expiresAt = try reader.readText()
             case .metadata: metadata = String(decoding: try reader.readRawBytes(), as: UTF8.self)
             case .createdVersion: createdVersion = try reader.readInt64()
@@ -224,6 +238,12 @@ private struct TransferFields {
             metadata: metadata,
             createdVersion: try values.required(createdVersion, "data.transfer.created_version"),
             createdAt: try values.moment(createdAt, "data.transfer.created_at"), version: wallet.version,
-            resolvedAt: resolvedAt == nil ? nil : try values.moment(resolvedAt, "data.transfer.resolved_at"))
+            resolvedAt: resolvedAt == nil ? nil : try values.moment(resolvedAt, "data.transfer.resolved_at"),
+            purpose: purpose == nil
+                ? .transfer : try values.word(purpose, of: Self.purposes, "data.transfer.purpose"),
+            reverses: reverses == nil ? nil : TransferID(try values.uuid(reverses, "data.transfer.reverses")),
+            reversedAmount: reversedAmount == nil
+                ? 0 : try values.money(reversedAmount, scale, "data.transfer.reversed_amount"),
+            actor: values.optionalText(actor))
     }
 }

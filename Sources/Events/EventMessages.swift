@@ -27,12 +27,15 @@ public struct EventMessages: Sendable {
     private static let closingSize = 256 * 1024
 
     private let eventsPerMessage: Int
+    private let tellsBalances: Bool
     private var open: [Chunk]
     private var framed: [UInt8] = []
     private var total = 0
 
-    /// Events go to `partitions` partitions (1 to 65,535), at most `eventsPerMessage` (1 to 500) in a message.
-    public init(partitions: Int, eventsPerMessage: Int) {
+    /// Events go to `partitions` partitions (1 to 65,535), at most `eventsPerMessage` (1 to 500) in a message. With
+    /// `tellsBalances` each event that changed settled money is followed by one of type `BalanceChange.type`.
+    public init(partitions: Int, eventsPerMessage: Int, tellsBalances: Bool = false) {
+        self.tellsBalances = tellsBalances
         self.eventsPerMessage = max(1, min(eventsPerMessage, 500))
         open = Array(repeating: Chunk(), count: max(1, min(partitions, 65_535)))
     }
@@ -42,9 +45,15 @@ public struct EventMessages: Sendable {
 
     /// Adds an event.
     public mutating func append(_ event: WalletEvent) {
-        let partition = Int(event.wallet.id.placement % UInt64(open.count))
+        append(of: event.wallet.id) { $0.event(event) }
+        guard tellsBalances, let change = BalanceChange(event) else { return }
+        append(of: event.wallet.id) { $0.event(change) }
+    }
+
+    private mutating func append(of wallet: WalletID, _ write: (inout JSONWriter) -> Void) {
+        let partition = Int(wallet.placement % UInt64(open.count))
         if open[partition].count == 0 { open[partition].writer.beginArray() }
-        open[partition].writer.event(event)
+        write(&open[partition].writer)
         open[partition].count += 1
         total += 1
         if open[partition].count == eventsPerMessage || open[partition].writer.byteCount >= EventMessages.closingSize {

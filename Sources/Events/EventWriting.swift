@@ -28,6 +28,10 @@ extension JSONWriter {
             name("transfer")
             self.transfer(transfer, scale: wallet.asset.scale)
         }
+        if let related = event.related {
+            name("related")
+            self.transfer(related, scale: wallet.asset.scale)
+        }
         name("wallet")
         self.wallet(wallet)
         endObject()
@@ -46,6 +50,10 @@ extension JSONWriter {
         if let description = transfer.description { member("description", description) }
         if let note = transfer.note { member("note", note) }
         if let other = transfer.counterparty { member("counterparty_wallet_id", other.uuid) }
+        if transfer.purpose != .transfer { member("purpose", transfer.purpose.word) }
+        if let original = transfer.reverses { member("reverses", original.uuid) }
+        if transfer.reversedAmount != 0 { money("reversed_amount", transfer.reversedAmount, scale: scale) }
+        if let actor = transfer.actor { member("actor", actor) }
         if let expiry = transfer.expiresAt { member("expires_at", expiry) }
         if let metadata = transfer.metadata {
             name("metadata")

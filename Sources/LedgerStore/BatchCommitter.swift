@@ -74,13 +74,13 @@ struct BatchCommitter {
     }
 
     /// Commits the operations and answers them.
-    mutating func commit(_ batch: [PendingOperation]) {
+    mutating func commit(_ batch: ArraySlice<PendingWork>) {
         // One deadline for all attempts and halves: whoever waits behind this batch must not wait for ever.
         let patience = UInt64(clamping: configuration.queueTimeout.wholeNanoseconds)
-        commit(batch[...], giveUpAt: clock.monotonicNanoseconds() + patience)
+        commit(batch, giveUpAt: clock.monotonicNanoseconds() + patience)
     }
 
-    private mutating func commit(_ batch: ArraySlice<PendingOperation>, giveUpAt: UInt64) {
+    private mutating func commit(_ batch: ArraySlice<PendingWork>, giveUpAt: UInt64) {
         guard !batch.isEmpty else { return }
         var failure: Attempt = .done
         for number in 1...Self.attemptsMax {
@@ -92,7 +92,7 @@ struct BatchCommitter {
                 metrics.retries.increment()
                 logger.warning(
                     "batch is tried again",
-                    ["attempt": .int(number), "operations": .int(batch.count), "error": .describing(error)])
+                    ["attempt": .int(number), "operations": .int(Self.count(batch)), "error": .describing(error)])
                 if clock.monotonicNanoseconds() < giveUpAt { continue }
             case .spoiled, .away, .unknown:
                 break
@@ -102,17 +102,17 @@ struct BatchCommitter {
         giveUp(batch, failure, giveUpAt)
     }
 
-    private mutating func giveUp(_ batch: ArraySlice<PendingOperation>, _ failure: Attempt, _ giveUpAt: UInt64) {
+    private mutating func giveUp(_ batch: ArraySlice<PendingWork>, _ failure: Attempt, _ giveUpAt: UInt64) {
         switch failure {
         case .done:
             return
         case .away(let error):
-            logger.error("batch refused", ["operations": .int(batch.count), "error": .describing(error)])
-            answer(batch, .failure(.unavailable))
+            logger.error("batch refused", ["operations": .int(Self.count(batch)), "error": .describing(error)])
+            fail(batch, .unavailable)
         case .unknown(let error):
-            metrics.unknownOutcomes.increment(by: batch.count)
-            logger.error("outcome unknown", ["operations": .int(batch.count), "error": .describing(error)])
-            answer(batch, .failure(.outcomeUnknown))
+            metrics.unknownOutcomes.increment(by: Self.count(batch))
+            logger.error("outcome unknown", ["operations": .int(Self.count(batch)), "error": .describing(error)])
+            fail(batch, .outcomeUnknown)
         case .again(let error), .spoiled(let error):
             let isPassing = (error as? PostgresError)?.isTransient ?? false
             // A full disk or a server that stops is nobody's fault: halves would fare no better. A lock that somebody
@@ -120,69 +120,67 @@ struct BatchCommitter {
             let isShared = isPassing && !Self.concernsOneWallet(error)
             if batch.count > 1, !isShared, clock.monotonicNanoseconds() < giveUpAt {
                 metrics.splits.increment()
-                logger.warning("batch is split", ["operations": .int(batch.count), "error": .describing(error)])
+                logger.warning("batch is split", ["operations": .int(Self.count(batch)), "error": .describing(error)])
                 let middle = batch.startIndex + batch.count / 2
                 commit(batch[..<middle], giveUpAt: giveUpAt)
                 commit(batch[middle...], giveUpAt: giveUpAt)
                 return
             }
             logger.error(
-                "batch refused by the database", ["operations": .int(batch.count), "error": .describing(error)])
-            answer(batch, .failure(isPassing || batch.count > 1 ? .unavailable : .inconsistent("\(error)")))
+                "batch refused by the database", ["operations": .int(Self.count(batch)), "error": .describing(error)])
+            fail(batch, isPassing || batch.count > 1 ? .unavailable : .inconsistent("\(error)"))
         }
     }
 
-    private func answer(_ batch: ArraySlice<PendingOperation>, _ outcome: PendingOperation.Outcome) {
-        for pending in batch { pending.answer.resume(returning: outcome) }
+    private func fail(_ batch: ArraySlice<PendingWork>, _ error: LedgerStoreError) {
+        for work in batch { work.fail(error) }
     }
 
-    private mutating func attempt(_ batch: ArraySlice<PendingOperation>) -> Attempt {
+    private static func count(_ batch: ArraySlice<PendingWork>) -> Int { batch.reduce(0) { $0 + $1.count } }
+
+    private mutating func attempt(_ batch: ArraySlice<PendingWork>) -> Attempt {
         guard connect() else { return .away(PostgresAway()) }
         let began = clock.monotonicNanoseconds()
         do {
-            var (book, transactionID) = try session.load(BatchNeeds(batch))
-            var writes = BatchWrites(
+            let needs = BatchNeeds(batch)
+            var deciding = BatchDeciding(
+                needs,
                 events: EventMessages(
-                    partitions: configuration.eventPartitions, eventsPerMessage: configuration.eventsPerMessage))
-            var verdicts: [Decision.Verdict] = []
-            verdicts.reserveCapacity(batch.count)
-            for pending in batch {
-                // Each operation gets its own moment: a batch may hold many seconds' worth of entries of one wallet.
-                let now = Timestamp(microseconds: clock.wallMicroseconds())
-                let decision = book.decide(pending.operation, at: now)
-                writes.add(pending.operation, decision, origin: pending.origin, at: now)
-                verdicts.append(decision.verdict)
-            }
-            if writes.isEmpty {
+                    partitions: configuration.eventPartitions, eventsPerMessage: configuration.eventsPerMessage,
+                    tellsBalances: configuration.tellsBalances),
+                clock: clock)
+            let transactionID = try session.load(needs, into: &deciding.book)
+            let answers = try deciding.decide(batch)
+            if deciding.writes.isEmpty {
                 session.connection.rollback()
-            } else if let failure = finish(&writes, book, transactionID) {
+            } else if let failure = finish(&deciding, transactionID) {
                 return failure
             }
             record(batch, began: began)
-            for (pending, verdict) in zip(batch, verdicts) { pending.answer.resume(returning: .success(verdict)) }
+            for answer in answers { answer.give() }
             return .done
         } catch {
             return classify(error)
         }
     }
 
-    private func record(_ batch: ArraySlice<PendingOperation>, began: UInt64) {
-        metrics.batchSize.observe(count: batch.count)
+    private func record(_ batch: ArraySlice<PendingWork>, began: UInt64) {
+        metrics.batchSize.observe(count: Self.count(batch))
         metrics.commitSeconds.observe(nanoseconds: Int(clock.monotonicNanoseconds() - began))
     }
 
     /// Writes and commits; nil when that is durable.
-    private mutating func finish(_ writes: inout BatchWrites, _ book: Book, _ transactionID: String) -> Attempt? {
-        writes.settle(book)
+    private mutating func finish(_ deciding: inout BatchDeciding, _ transactionID: String) -> Attempt? {
+        deciding.writes.settle(deciding.book)
         let batchID = identifiers.next()
-        let hasEvents = writes.events.eventCount > 0
+        let hasEvents = deciding.writes.events.eventCount > 0
         do {
-            try session.commit(&writes, batchID: batchID)
+            try session.commit(&deciding.writes, batchID: batchID)
             return nil
         } catch let error as PostgresError where error.mayHaveCommitted {
             metrics.lookups.increment()
             logger.warning("connection lost around a commit", ["error": .describing(error)])
-            // Without events there is no outbox row to look for, but then only keyed refusals were written:
+            // Without events there is no outbox row to look for, but then only refusals and keys were written:
             // deciding them again gives the stored ones back.
             guard hasEvents else { return .again(error) }
             return lookUp(transactionID, batchID, because: error)

@@ -1,3 +1,4 @@
+import Digest
 import Events
 import Ledger
 
@@ -17,28 +18,49 @@ struct BatchWrites {
         let wallet: WalletID
     }
 
-    private(set) var postings: [Posting] = []
-    private(set) var openedWallets: [Wallet] = []
-    private(set) var changedWallets: [Wallet] = []
-    private(set) var createdTransfers: [Transfer] = []
-    private(set) var resolvedTransfers: [Transfer] = []
-    private(set) var addedExpirations: [Transfer] = []
-    private(set) var removedExpirations: [Transfer] = []
-    private(set) var refusals: [StoredRefusal] = []
-    private(set) var walletKeys: [WalletKey] = []
-    private(set) var events: EventMessages
-
-    init(events: EventMessages) {
-        self.events = events
+    /// A batch's own key to store, with the refusal of an atomic one.
+    struct BatchKey {
+        let identity: BatchIdentity
+        let outcome: String?
     }
 
-    var isEmpty: Bool { postings.isEmpty && refusals.isEmpty }
+    /// A row of the transfers that run out.
+    struct Expiration {
+        let expiresAt: Timestamp
+        let transfer: TransferKey
+    }
 
-    /// Takes over what a decision changes.
-    mutating func add(_ operation: Operation, _ decision: Decision, origin: EventOrigin, at now: Timestamp) {
+    private(set) var postings: [Posting] = []
+    /// The hashes of the postings, 32 bytes each.
+    private(set) var chains: [UInt8] = []
+    /// The places of new wallets' newest postings.
+    private(set) var openedWallets: [Int] = []
+    /// The places of other wallets' newest postings.
+    private(set) var changedWallets: [Int] = []
+    private(set) var createdTransfers: [TransferRecord] = []
+    private(set) var changedTransfers: [TransferRecord] = []
+    private(set) var addedExpirations: [Expiration] = []
+    private(set) var removedExpirations: [Expiration] = []
+    private(set) var refusals: [StoredRefusal] = []
+    private(set) var walletKeys: [WalletKey] = []
+    private(set) var batchKeys: [BatchKey] = []
+    private(set) var events: EventMessages
+
+    init(events: EventMessages, operations: Int) {
+        self.events = events
+        postings.reserveCapacity(operations)
+    }
+
+    var isEmpty: Bool { postings.isEmpty && refusals.isEmpty && batchKeys.isEmpty }
+
+    /// Takes over what a decision changes. `statusBefore` is the operation's wallet's.
+    mutating func add(
+        _ operation: Operation, _ decision: Decision, statusBefore: WalletStatus?, origin: EventOrigin,
+        at now: Timestamp
+    ) {
         for posting in decision.postings {
             postings.append(posting)
-            events.append(WalletEvent(posting, origin: origin))
+            events.append(WalletEvent(posting, statusBefore: statusBefore, origin: origin))
         }
         switch decision.verdict {
         case .applied:
@@ -56,37 +78,64 @@ struct BatchWrites {
         }
     }
 
-    /// Sums the postings up to one write for each wallet and transfer. `book` is the state after all decisions.
+    /// Takes over the key of a batch.
+    mutating func add(_ identity: BatchIdentity, outcome: String?) {
+        batchKeys.append(BatchKey(identity: identity, outcome: outcome))
+    }
+
+    /// Sums the postings up to one write for each wallet and transfer, and chains them. `book` is the state after all
+    /// decisions.
     mutating func settle(_ book: Book) {
         postings.sort { left, right in
-            (left.entry.walletID, left.entry.version) < (right.entry.walletID, right.entry.version)
+            let (own, other) = (left.entry.walletID, right.entry.walletID)
+            return own == other ? left.entry.version < right.entry.version : own < other
         }
         walletKeys.sort { $0.key.digest < $1.key.digest }
+        batchKeys.sort { $0.identity.key.digest < $1.identity.key.digest }
         refusals.sort { left, right in
             (left.operation.walletID.uuid, left.key.digest) < (right.operation.walletID.uuid, right.key.digest)
         }
-        var opened: Set<WalletID> = []
-        var created: Set<TransferKey> = []
-        var lastWallet: WalletID?
-        for posting in postings {
-            let id = posting.entry.walletID
-            if posting.entry.kind == .opened { opened.insert(id) }
-            if id != lastWallet, let wallet = book.wallets[id] {
-                if opened.contains(id) { openedWallets.append(wallet) } else { changedWallets.append(wallet) }
-                lastWallet = id
+        reserve()
+        var chain = JournalChain()
+        var seen: Set<TransferKey> = []
+        seen.reserveCapacity(postings.count)
+        var isNew = false
+        for index in postings.indices {
+            let posting = postings[index]
+            let entry = posting.entry
+            let isFirst = index == 0 || postings[index - 1].entry.walletID != entry.walletID
+            let isLast = index + 1 == postings.count || postings[index + 1].entry.walletID != entry.walletID
+            let before = isFirst ? book.chains[entry.walletID] ?? JournalChain.start : nil
+            chain.append(entry, after: before, to: &chains)
+            if isFirst { isNew = entry.kind == .opened }
+            if isLast {
+                if isNew { openedWallets.append(index) } else { changedWallets.append(index) }
             }
-            guard let transfer = posting.transfer else { continue }
-            let key = TransferKey(wallet: id, transfer: transfer.id)
-            guard let final = book.transfers[key]?.receipt.transfer else { continue }
-            if posting.entry.kind.createsTransfer {
-                created.insert(key)
-                createdTransfers.append(final)
-                if final.status == .pending, final.expiresAt != nil { addedExpirations.append(final) }
-            } else if !created.contains(key) {
-                resolvedTransfers.append(final)
-                if final.expiresAt != nil { removedExpirations.append(final) }
-            }
+            if let transfer = entry.transferID { take(transfer, of: entry.walletID, book, &seen) }
+            if let related = posting.related { take(related.id, of: entry.walletID, book, &seen) }
         }
+    }
+
+    private mutating func reserve() {
+        chains.reserveCapacity(postings.count * Digest.size)
+        changedWallets.reserveCapacity(postings.count)
+        createdTransfers.reserveCapacity(postings.count)
+    }
+
+    private mutating func take(
+        _ transfer: TransferID, of wallet: WalletID, _ book: Book, _ seen: inout Set<TransferKey>
+    ) {
+        let key = TransferKey(wallet: wallet, transfer: transfer)
+        guard seen.insert(key).inserted, let record = book.transfers[key], let final = record.receipt.transfer else {
+            return
+        }
+        if record.isNew { createdTransfers.append(record) } else { changedTransfers.append(record) }
+        let expiry = final.status == .pending ? final.expiresAt : nil
+        guard expiry != record.storedExpiry else { return }
+        if let gone = record.storedExpiry {
+            removedExpirations.append(Expiration(expiresAt: gone, transfer: key))
+        }
+        if let expiry { addedExpirations.append(Expiration(expiresAt: expiry, transfer: key)) }
     }
 
     /// The framed messages for the outbox row.

@@ -1,3 +1,4 @@
+import Digest
 import Events
 import Ledger
 import Postgres
@@ -27,17 +28,23 @@ final class BatchWriting {
     private let parameters = PostgresParameters()
     private let entries = Columns([
         .uuid, .int8, .timestamp, .timestamp, .uuid, .uuid, .uuid, .uuid, .int2, .int2, .numeric, .numeric,
-        .numeric, .numeric, .numeric, .text, .text, .text, .text,
+        .numeric, .numeric, .numeric, .text, .text, .text, .text, .int2, .int2, .uuid, .text, .bytes,
     ])
     private let wallets = Columns([
         .uuid, .timestamp, .timestamp, .int8, .int2, .text, .numeric, .numeric, .numeric, .numeric, .text, .text,
+        .bytes,
     ])
-    private let changes = Columns([.uuid, .timestamp, .int8, .numeric, .numeric, .numeric])
-    private let transfers = Columns([.uuid, .uuid, .int8, .int8, .timestamp, .int2, .int2, .numeric])
-    private let resolutions = Columns([.uuid, .uuid, .int8, .int2])
+    private let changes = Columns([
+        .uuid, .timestamp, .int8, .numeric, .numeric, .numeric, .numeric, .int2, .text, .bytes,
+    ])
+    private let transfers = Columns([
+        .uuid, .uuid, .int8, .int8, .int8, .timestamp, .uuid, .int2, .int2, .numeric, .numeric,
+    ])
+    private let transferChanges = Columns([.uuid, .uuid, .int8, .int8, .timestamp, .int2, .numeric])
     private let expirations = Columns([.timestamp, .uuid, .uuid])
     private let refusals = Columns([.uuid, .uuid, .uuid, .uuid, .timestamp, .text, .text, .text])
     private let walletKeys = Columns([.uuid, .text, .uuid])
+    private let batchKeys = Columns([.uuid, .uuid, .text, .text])
 
     /// Queues the statements for `writes` and returns how many there are.
     func send(_ writes: inout BatchWrites, batchID: RawUUID, on pipeline: PostgresPipeline) throws -> Int {
@@ -50,25 +57,34 @@ final class BatchWriting {
             statements += 1
         }
         try send(wallets, "insert_wallets", writes.openedWallets.count) { columns in
-            for wallet in writes.openedWallets { Self.append(wallet, to: columns) }
+            for place in writes.openedWallets {
+                Self.append(writes.postings[place].wallet, to: columns)
+                Self.append(writes.chains, place, to: columns[12])
+            }
         }
         try send(changes, "update_wallets", writes.changedWallets.count) { columns in
-            for wallet in writes.changedWallets { Self.appendChange(wallet, to: columns) }
+            for place in writes.changedWallets {
+                Self.appendChange(writes.postings[place].wallet, to: columns)
+                Self.append(writes.chains, place, to: columns[9])
+            }
         }
         try send(entries, "insert_entries", writes.postings.count) { columns in
-            for posting in writes.postings { Self.append(posting.entry, to: columns) }
+            for (place, posting) in writes.postings.enumerated() {
+                Self.append(posting.entry, to: columns)
+                Self.append(writes.chains, place, to: columns[23])
+            }
         }
         try send(transfers, "insert_transfers", writes.createdTransfers.count) { columns in
-            for transfer in writes.createdTransfers { Self.append(transfer, to: columns) }
+            for record in writes.createdTransfers { Self.append(record, to: columns) }
         }
-        try send(resolutions, "resolve_transfers", writes.resolvedTransfers.count) { columns in
-            for transfer in writes.resolvedTransfers { Self.appendResolution(transfer, to: columns) }
+        try send(transferChanges, "update_transfers", writes.changedTransfers.count) { columns in
+            for record in writes.changedTransfers { Self.appendChange(record, to: columns) }
         }
         try send(expirations, "insert_expirations", writes.addedExpirations.count) { columns in
-            for transfer in writes.addedExpirations { Self.appendExpiration(transfer, to: columns) }
+            for row in writes.addedExpirations { Self.append(row, to: columns) }
         }
         try send(expirations, "delete_expirations", writes.removedExpirations.count) { columns in
-            for transfer in writes.removedExpirations { Self.appendExpiration(transfer, to: columns) }
+            for row in writes.removedExpirations { Self.append(row, to: columns) }
         }
         try send(refusals, "insert_refusals", writes.refusals.count) { columns in
             for refusal in writes.refusals { Self.append(refusal, to: columns) }
@@ -78,6 +94,14 @@ final class BatchWriting {
                 columns[0].append(uuid: key.key.digest)
                 columns[1].append(text: key.key.reference)
                 columns[2].append(uuid: key.wallet.uuid.bits)
+            }
+        }
+        try send(batchKeys, "insert_batches", writes.batchKeys.count) { columns in
+            for batch in writes.batchKeys {
+                columns[0].append(uuid: batch.identity.key.digest)
+                columns[1].append(uuid: batch.identity.contentHash)
+                columns[2].append(text: batch.identity.key.reference)
+                columns[3].append(text: batch.outcome)
             }
         }
         let events = writes.events.eventCount
@@ -112,6 +136,18 @@ final class BatchWriting {
         columns[16].append(text: entry.note)
         columns[17].append(text: entry.description)
         columns[18].append(text: entry.metadata)
+        columns[19].append(int2: entry.status.rawValue)
+        columns[20].append(int2: entry.purpose?.rawValue)
+        columns[21].append(uuid: entry.related?.uuid.bits)
+        columns[22].append(text: entry.actor)
+    }
+
+    /// The hash of the posting at `place`.
+    private static func append(_ chains: [UInt8], _ place: Int, to column: PostgresArray) {
+        chains.withUnsafeBytes { bytes in
+            let start = place * Digest.size
+            column.append(bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<start + Digest.size]))
+        }
     }
 
     private static func append(_ wallet: Wallet, to columns: [PostgresArray]) {
@@ -136,30 +172,42 @@ final class BatchWriting {
         columns[3].append(numeric: wallet.balance)
         columns[4].append(numeric: wallet.pendingDebit)
         columns[5].append(numeric: wallet.pendingCredit)
+        columns[6].append(numeric: wallet.overdraftLimit)
+        columns[7].append(int2: wallet.status.rawValue)
+        columns[8].append(text: wallet.metadata)
     }
 
-    private static func append(_ transfer: Transfer, to columns: [PostgresArray]) {
-        columns[0].append(uuid: transfer.walletID.uuid.bits)
-        columns[1].append(uuid: transfer.id.uuid.bits)
-        columns[2].append(int8: transfer.createdVersion)
-        columns[3].append(int8: transfer.status == .pending ? nil : transfer.version)
-        columns[4].append(timestamp: transfer.expiresAt?.microseconds)
-        columns[5].append(int2: transfer.status.rawValue)
-        columns[6].append(int2: transfer.direction.rawValue)
-        columns[7].append(numeric: transfer.amount)
+    private static func append(_ record: TransferRecord, to columns: [PostgresArray]) {
+        let creation = record.creation
+        let transfer = record.receipt.transfer
+        columns[0].append(uuid: creation.walletID.uuid.bits)
+        columns[1].append(uuid: creation.transferID?.uuid.bits)
+        columns[2].append(int8: creation.version)
+        columns[3].append(int8: transfer?.status == .pending ? nil : record.last.version)
+        columns[4].append(int8: record.last.kind == .extended ? record.last.version : nil)
+        columns[5].append(timestamp: transfer?.expiresAt?.microseconds)
+        columns[6].append(uuid: creation.counterparty?.uuid.bits)
+        columns[7].append(int2: transfer?.status.rawValue)
+        columns[8].append(int2: creation.direction?.rawValue)
+        columns[9].append(numeric: creation.amount)
+        columns[10].append(numeric: transfer?.reversedAmount)
     }
 
-    private static func appendResolution(_ transfer: Transfer, to columns: [PostgresArray]) {
-        columns[0].append(uuid: transfer.walletID.uuid.bits)
-        columns[1].append(uuid: transfer.id.uuid.bits)
-        columns[2].append(int8: transfer.version)
-        columns[3].append(int2: transfer.status.rawValue)
+    private static func appendChange(_ record: TransferRecord, to columns: [PostgresArray]) {
+        let transfer = record.receipt.transfer
+        columns[0].append(uuid: record.creation.walletID.uuid.bits)
+        columns[1].append(uuid: record.creation.transferID?.uuid.bits)
+        columns[2].append(int8: transfer?.status == .pending ? nil : record.last.version)
+        columns[3].append(int8: record.last.kind == .extended ? record.last.version : nil)
+        columns[4].append(timestamp: transfer?.expiresAt?.microseconds)
+        columns[5].append(int2: transfer?.status.rawValue)
+        columns[6].append(numeric: transfer?.reversedAmount)
     }
 
-    private static func appendExpiration(_ transfer: Transfer, to columns: [PostgresArray]) {
-        columns[0].append(timestamp: transfer.expiresAt?.microseconds)
-        columns[1].append(uuid: transfer.walletID.uuid.bits)
-        columns[2].append(uuid: transfer.id.uuid.bits)
+    private static func append(_ row: BatchWrites.Expiration, to columns: [PostgresArray]) {
+        columns[0].append(timestamp: row.expiresAt.microseconds)
+        columns[1].append(uuid: row.transfer.wallet.uuid.bits)
+        columns[2].append(uuid: row.transfer.transfer.uuid.bits)
     }
 
     private static func append(_ stored: BatchWrites.StoredRefusal, to columns: [PostgresArray]) {

@@ -112,6 +112,8 @@ public struct JournalReader {
                 let record = try record(result, row, of: wallet)
             else { continue }
             records[wallet.id, default: []].append(record)
+            // The metadata that an entry told holds for those that follow it.
+            byID[wallet.id] = record.event.wallet
         }
         return records
     }
@@ -125,7 +127,7 @@ public struct JournalReader {
     private static func record(_ entry: Entry, creation: Entry?, of wallet: Wallet) -> JournalRecord {
         let transfer = creation.flatMap { Transfer(creation: $0, last: entry) }
         let event = WalletEvent(
-            type: EventType(entry.kind), wallet: wallet.after(entry), transfer: transfer, origin: .none)
+            type: EventType(entry), wallet: wallet.asLeft(by: entry), transfer: transfer, origin: .none)
         return JournalRecord(entry: entry, creation: creation, event: event)
     }
 

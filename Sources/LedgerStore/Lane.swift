@@ -7,7 +7,8 @@ import Runtime
 /// One writer: a bounded queue, a thread and a connection of its own. While one batch is on its way to the database,
 /// the next one gathers in the queue.
 final class Lane: Sendable {
-    let queue: BoundedQueue<PendingOperation>
+    let admission: Admission
+    private let queue: BoundedQueue<PendingWork>
     let standing = LaneStanding()
     private let configuration: LedgerWriterConfiguration
     private let database: PostgresConfiguration
@@ -20,7 +21,9 @@ final class Lane: Sendable {
         configuration: LedgerWriterConfiguration, database: PostgresConfiguration, assets: AssetTable, clock: Clock,
         logger: Logger, metrics: WriterMetrics
     ) {
-        queue = BoundedQueue(capacity: configuration.queueCapacity)
+        admission = Admission(bound: configuration.queueCapacity)
+        // The admission holds the bound: it counts operations, the queue does not.
+        queue = BoundedQueue(capacity: .max)
         self.configuration = configuration
         self.database = database
         self.assets = assets
@@ -46,10 +49,23 @@ final class Lane: Sendable {
                 _ = committer.connect()
                 continue
             }
-            committer.commit(takeLive(batch))
+            admission.giveBack(batch.reduce(0) { $0 + $1.count })
+            let live = takeLive(batch)
+            var rest = live[...]
+            while !rest.isEmpty { committer.commit(takePortion(of: &rest)) }
         }
         session.connection.close()
     }
+
+    /// Appends work for which `admission` gave room; false when the queue is closed.
+    func push(_ work: [PendingWork]) -> Bool {
+        if queue.tryPush(contentsOf: work) { return true }
+        admission.giveBack(work.reduce(0) { $0 + $1.count })
+        return false
+    }
+
+    /// Takes no further work.
+    func close() { queue.close() }
 
     /// Closes the queue and refuses what is in it, for a lane whose thread does not run.
     func abandon() {
@@ -57,21 +73,35 @@ final class Lane: Sendable {
         while true {
             let left = queue.takeAll(max: configuration.batchMax, waitUpTo: .zero)
             if left.isEmpty { return }
-            for pending in left { pending.answer.resume(returning: .failure(.unavailable)) }
+            admission.giveBack(left.reduce(0) { $0 + $1.count })
+            for work in left { work.fail(.unavailable) }
         }
     }
 
-    /// The operations that are still worth doing; the others are refused.
-    private func takeLive(_ batch: [PendingOperation]) -> [PendingOperation] {
+    /// As much as one transaction takes. A group goes into one transaction even when it is larger.
+    private func takePortion(of rest: inout ArraySlice<PendingWork>) -> ArraySlice<PendingWork> {
+        var end = rest.startIndex
+        var count = 0
+        repeat {
+            count += rest[end].count
+            end += 1
+        } while end < rest.endIndex && count + rest[end].count <= configuration.batchMax
+        let portion = rest[..<end]
+        rest = rest[end...]
+        return portion
+    }
+
+    /// The work that is still worth doing; the other is refused.
+    private func takeLive(_ batch: [PendingWork]) -> [PendingWork] {
         let now = clock.monotonicNanoseconds()
         guard batch.contains(where: { $0.deadline <= now }) else { return batch }
-        var live: [PendingOperation] = []
-        for pending in batch {
-            if pending.deadline > now {
-                live.append(pending)
+        var live: [PendingWork] = []
+        for work in batch {
+            if work.deadline > now {
+                live.append(work)
             } else {
-                metrics.expiredInQueue.increment()
-                pending.answer.resume(returning: .failure(.overloaded(retryAfterSeconds: 1)))
+                metrics.expiredInQueue.increment(by: work.count)
+                work.fail(.overloaded(retryAfterSeconds: 1))
             }
         }
         return live

@@ -1,73 +1,6 @@
-import Events
 import Ledger
 import Postgres
 import Runtime
-
-/// One operation on its way through a lane. A class, because it is handed on from array to array: one reference is
-/// copied instead of every text inside.
-final class PendingOperation: Sendable {
-    /// How the operation ends for its caller.
-    typealias Outcome = Result<Decision.Verdict, LedgerStoreError>
-
-    let operation: Operation
-    let origin: EventOrigin
-    /// Monotonic nanoseconds; past it the operation is refused unless it was taken up already.
-    let deadline: UInt64
-    let answer: CheckedContinuation<Outcome, Never>
-
-    init(
-        operation: Operation, origin: EventOrigin, deadline: UInt64, answer: CheckedContinuation<Outcome, Never>
-    ) {
-        self.operation = operation
-        self.origin = origin
-        self.deadline = deadline
-        self.answer = answer
-    }
-}
-
-/// What a batch has to know of the database before it can be decided.
-struct BatchNeeds {
-    /// In id order, each once: the order in which rows are locked.
-    private(set) var wallets: [WalletID] = []
-    // What is named twice is read twice, which does no harm.
-    private(set) var transfers: [TransferKey] = []
-    private(set) var keys: [OperationKey] = []
-    private(set) var openings: [WalletID] = []
-    private(set) var walletKeys: [UInt128] = []
-
-    init(_ batch: ArraySlice<PendingOperation>) {
-        var named: [WalletID] = []
-        named.reserveCapacity(batch.count)
-        transfers.reserveCapacity(batch.count)
-        keys.reserveCapacity(batch.count)
-        for pending in batch {
-            named.append(pending.operation.walletID)
-            add(pending.operation)
-        }
-        named.sort()
-        wallets.reserveCapacity(named.count)
-        for wallet in named where wallet != wallets.last { wallets.append(wallet) }
-    }
-
-    private mutating func add(_ operation: Operation) {
-        let id = operation.walletID
-        if let key = operation.key { keys.append(OperationKey(wallet: id, digest: key.digest)) }
-        switch operation.command {
-        case .open(let opening):
-            if opening.hasClientID { openings.append(id) }
-            if let key = operation.key { walletKeys.append(key.digest) }
-        case .transfer(let order):
-            // A fresh random id cannot be in use.
-            if order.hasClientID { transfers.append(TransferKey(wallet: id, transfer: order.id)) }
-        case .complete(let transfer, _), .revert(let transfer, _), .expire(let transfer), .extend(let transfer, _):
-            transfers.append(TransferKey(wallet: id, transfer: transfer))
-        case .reverse(let order):
-            transfers.append(TransferKey(wallet: id, transfer: order.original))
-        case .amend:
-            break
-        }
-    }
-}
 
 /// The server that answers is not one to write to.
 struct UnfitServer: Error, CustomStringConvertible {
@@ -89,6 +22,7 @@ final class LaneSession {
     private let parameters = PostgresParameters()
     private let uuids = PostgresArray(of: .uuid)
     private let moreUUIDs = PostgresArray(of: .uuid)
+    private let yetMoreUUIDs = PostgresArray(of: .uuid)
 
     /// A session that is not connected yet.
     init(database: PostgresConfiguration, assets: AssetTable) throws {
@@ -120,36 +54,31 @@ final class LaneSession {
     }
 
     /// First round trip: opens the transaction, locks the wallets in id order and reads what the batch touches.
-    /// Returns the state and the transaction's id.
-    func load(_ needs: BatchNeeds) throws -> (book: Book, transactionID: String) {
-        var book = Book(wallets: needs.wallets.count, operations: needs.keys.count + needs.transfers.count)
+    /// Puts the state into `book` and returns the transaction's id.
+    func load(_ needs: BatchNeeds, into book: inout Book) throws -> String {
         var transactionID = ""
         try connection.pipeline { pipeline in
             try pipeline.sendBegin()
-            uuids.removeAll()
-            for wallet in needs.wallets { uuids.append(uuid: wallet.uuid.bits) }
-            try send("lock_wallets", on: pipeline, [uuids])
+            try sendLocks(needs, on: pipeline)
             try pipeline.send("transaction_id")
             try sendTransfers(needs, on: pipeline)
             try sendKeys(needs, on: pipeline)
             try sendOpenings(needs, on: pipeline)
             try pipeline.sync()
             try pipeline.next()
-            let wallets = try pipeline.next()
-            for row in 0..<wallets.rowCount {
-                let wallet = try reading.wallet(wallets, row, from: 0)
-                book.wallets[wallet.id] = wallet
-            }
+            try takeWallets(try pipeline.next(), into: &book)
             transactionID = try pipeline.next().text(0, 0)
             if !needs.transfers.isEmpty { try takeTransfers(try pipeline.next(), into: &book) }
+            if !needs.reversals.isEmpty { try takeReversals(try pipeline.next(), into: &book) }
             if !needs.keys.isEmpty {
                 try takeKeys(try pipeline.next(), into: &book)
                 try takeRefusals(try pipeline.next(), into: &book)
             }
             if !needs.openings.isEmpty { try takeOpenings(try pipeline.next(), into: &book) }
             if !needs.walletKeys.isEmpty { try takeWalletKeys(try pipeline.next(), into: &book) }
+            if !needs.batches.isEmpty { try takeBatches(try pipeline.next(), into: &book) }
         }
-        return (book, transactionID)
+        return transactionID
     }
 
     /// Second round trip: writes everything and commits.
@@ -186,15 +115,36 @@ final class LaneSession {
         try pipeline.send(statement, parameters)
     }
 
+    private func sendLocks(_ needs: BatchNeeds, on pipeline: PostgresPipeline) throws {
+        uuids.removeAll()
+        for wallet in needs.wallets { uuids.append(uuid: wallet.uuid.bits) }
+        fillTransfers(needs)
+        try send("lock_wallets", on: pipeline, [uuids, moreUUIDs, yetMoreUUIDs])
+    }
+
+    private func fillTransfers(_ needs: BatchNeeds) {
+        moreUUIDs.removeAll()
+        yetMoreUUIDs.removeAll()
+        for key in needs.transfers {
+            moreUUIDs.append(uuid: key.wallet.uuid.bits)
+            yetMoreUUIDs.append(uuid: key.transfer.uuid.bits)
+        }
+    }
+
     private func sendTransfers(_ needs: BatchNeeds, on pipeline: PostgresPipeline) throws {
         guard !needs.transfers.isEmpty else { return }
+        fillTransfers(needs)
+        try send("read_transfers", on: pipeline, [moreUUIDs, yetMoreUUIDs])
+        guard !needs.reversals.isEmpty else { return }
         uuids.removeAll()
         moreUUIDs.removeAll()
-        for key in needs.transfers {
-            uuids.append(uuid: key.wallet.uuid.bits)
-            moreUUIDs.append(uuid: key.transfer.uuid.bits)
+        yetMoreUUIDs.removeAll()
+        for reversal in needs.reversals {
+            uuids.append(uuid: reversal.wallet.uuid.bits)
+            moreUUIDs.append(uuid: reversal.original.uuid.bits)
+            yetMoreUUIDs.append(uuid: reversal.id.uuid.bits)
         }
-        try send("read_transfers", on: pipeline, [uuids, moreUUIDs])
+        try send("read_reversal_ids", on: pipeline, [uuids, moreUUIDs, yetMoreUUIDs])
     }
 
     private func sendKeys(_ needs: BatchNeeds, on pipeline: PostgresPipeline) throws {
@@ -220,15 +170,44 @@ final class LaneSession {
             for key in needs.walletKeys { uuids.append(uuid: key) }
             try send("read_wallet_keys", on: pipeline, [uuids])
         }
+        if !needs.batches.isEmpty {
+            uuids.removeAll()
+            for key in needs.batches { uuids.append(uuid: key) }
+            try send("read_batches", on: pipeline, [uuids])
+        }
+    }
+
+    private func takeWallets(_ result: PostgresResult, into book: inout Book) throws {
+        for row in 0..<result.rowCount {
+            let wallet = try reading.wallet(result, row, from: 0)
+            book.wallets[wallet.id] = wallet
+            book.chains[wallet.id] = try result.bytes(row, Statements.walletColumnCount)
+        }
     }
 
     private func takeTransfers(_ result: PostgresResult, into book: inout Book) throws {
         for row in 0..<result.rowCount {
             let owner = try wallet(try result.uuid(row, 0), in: book)
-            guard let record = try reading.transfer(result, row, from: 0, of: owner),
-                let transfer = record.receipt.transfer
-            else { continue }
-            book.transfers[TransferKey(wallet: owner.id, transfer: transfer.id)] = record
+            guard let record = try reading.transfer(result, row, from: 0, of: owner) else { continue }
+            // A transfer that was made after the wallets were locked may have a counterparty that is not.
+            if let other = record.creation.counterparty, book.wallets[other] == nil {
+                throw AppearedMeanwhile(wallet: other)
+            }
+            book.add(record)
+        }
+    }
+
+    private func takeReversals(_ result: PostgresResult, into book: inout Book) throws {
+        for row in 0..<result.rowCount {
+            let owner = try wallet(try result.uuid(row, 0), in: book)
+            if let record = try reading.transfer(result, row, from: 0, of: owner) { book.add(record) }
+        }
+    }
+
+    private func takeBatches(_ result: PostgresResult, into book: inout Book) throws {
+        for row in 0..<result.rowCount {
+            book.batches[try result.uuid(row, 0)] = StoredBatch(
+                contentHash: try result.uuid(row, 1), outcome: try result.optionalText(row, 2))
         }
     }
 

@@ -10,8 +10,9 @@ public struct LedgerWriterConfiguration: Sendable {
     public var lanes = 2
     /// How many operations one transaction takes at most.
     public var batchMax = 512
-    /// How many operations each lane's queue holds at most.
-    public var queueCapacity = 4096
+    /// How many operations each lane's queue holds at most, those in groups counted. A batch of the largest size fits
+    /// even when all of it is for one lane; one that is larger than this bound is let into an empty queue only.
+    public var queueCapacity = 16_384
     /// How long an operation may wait in the queue before it is refused.
     public var queueTimeout: Duration = .seconds(5)
     /// How long a lane with few operations waits for more; zero never waits.
@@ -26,6 +27,9 @@ public struct LedgerWriterConfiguration: Sendable {
     public var eventPartitions = 8
     /// How many events one message holds at most, 1 to 500.
     public var eventsPerMessage = 500
+
+    /// Whether a small event of its own tells of each change of a settled balance.
+    public var tellsBalances = false
 
     /// The defaults.
     public init() {}
@@ -86,9 +90,9 @@ public final class LedgerWriter: Service {
                 configuration: configuration, database: database, assets: assets, clock: clock,
                 logger: logger.with(["lane": .int(number)]), metrics: metrics)
         }
-        let queues = lanes.map(\.queue)
+        let admissions = lanes.map(\.admission)
         registry.gauge("wallet_queue_depth", "Operations waiting in the queues of the writer lanes.") {
-            Double(queues.reduce(0) { $0 + $1.count })
+            Double(admissions.reduce(0) { $0 + $1.count })
         }
     }
 
@@ -118,31 +122,102 @@ public final class LedgerWriter: Service {
 
     /// Takes no further operations.
     public func stop() async {
-        for lane in lanes { lane.queue.close() }
+        for lane in lanes { lane.close() }
     }
 
     /// Does `operation` and returns what became of it once that is durable. `origin` goes into its events.
     /// Never returns before the outcome is known, unless it throws `outcomeUnknown`.
     public func submit(_ operation: Operation, origin: EventOrigin) async throws -> Decision.Verdict {
-        let lane = lanes[Int(placement(of: operation) % UInt64(lanes.count))]
-        let deadline = clock.monotonicNanoseconds() + UInt64(clamping: configuration.queueTimeout.wholeNanoseconds)
+        let lane = lanes[place(of: operation)]
+        try admit(1, to: lane)
+        let deadline = deadline
         let outcome: PendingOperation.Outcome = await withCheckedContinuation { continuation in
             let pending = PendingOperation(
-                operation: operation, origin: origin, deadline: deadline, answer: continuation)
-            guard lane.queue.tryPush(pending) else {
-                metrics.overloaded.increment()
-                continuation.resume(returning: .failure(.overloaded(retryAfterSeconds: 1)))
-                return
-            }
+                operation: operation, origin: origin, deadline: deadline, answer: .alone(continuation))
+            push([.operation(pending)], to: lane)
         }
         return try outcome.get()
     }
 
-    /// Repeats of a creation under one key meet in one lane even though each brings another fresh wallet id.
-    private func placement(of operation: Operation) -> UInt64 {
-        if case .open = operation.command, let key = operation.key {
-            return UInt64(truncatingIfNeeded: key.digest)
+    /// Does operations, each for itself, and returns what became of them in their order once all of that is durable.
+    /// Those of one wallet are done in their order; others may overtake each other. All are let into the queues or none:
+    /// then it throws `overloaded`.
+    public func submitAll(
+        _ operations: [Operation], origin: EventOrigin
+    ) async throws -> [Result<Decision.Verdict, LedgerStoreError>] {
+        guard !operations.isEmpty else { return [] }
+        let places = operations.map { place(of: $0) }
+        var counts = Array(repeating: 0, count: lanes.count)
+        for place in places { counts[place] += 1 }
+        for (number, lane) in lanes.enumerated() where counts[number] > 0 {
+            if lane.admission.take(counts[number]) { continue }
+            for before in 0..<number where counts[before] > 0 { lanes[before].admission.giveBack(counts[before]) }
+            metrics.overloaded.increment(by: operations.count)
+            throw LedgerStoreError.overloaded(retryAfterSeconds: 1)
         }
-        return operation.walletID.placement
+        let deadline = deadline
+        return await withCheckedContinuation { continuation in
+            let answers = BatchAnswers(count: operations.count, continuation)
+            var work = counts.map { count in
+                var work: [PendingWork] = []
+                work.reserveCapacity(count)
+                return work
+            }
+            for (index, operation) in operations.enumerated() {
+                let pending = PendingOperation(
+                    operation: operation, origin: origin, deadline: deadline,
+                    answer: .member(answers, place: index))
+                work[places[index]].append(.operation(pending))
+            }
+            for (number, lane) in lanes.enumerated() where counts[number] > 0 { push(work[number], to: lane) }
+        }
+    }
+
+    /// Does operations all or none, in their order and in one transaction, and returns what became of them once that is
+    /// durable. With `batch` a repeat of the whole finds the first answer; each operation then needs a key of its own,
+    /// by which it is recognised. No operations at all only claim the batch's key: a repeat finds out whether its
+    /// content is the same.
+    public func submitAtomically(
+        _ operations: [Operation], batch: BatchIdentity?, origin: EventOrigin
+    ) async throws -> AtomicVerdict {
+        if batch != nil, operations.contains(where: { $0.key == nil }) {
+            throw LedgerStoreError.inconsistent("an operation of a batch with a key has none of its own")
+        }
+        let placement = batch.map { UInt64(truncatingIfNeeded: $0.key.digest) } ?? operations.first?.walletID.placement
+        let lane = lanes[Int((placement ?? 0) % UInt64(lanes.count))]
+        try admit(max(1, operations.count), to: lane)
+        let deadline = deadline
+        let outcome: PendingGroup.Outcome = await withCheckedContinuation { continuation in
+            let group = PendingGroup(
+                operations: operations, identity: batch, origin: origin, deadline: deadline, answer: continuation)
+            push([.group(group)], to: lane)
+        }
+        return try outcome.get()
+    }
+
+    private var deadline: UInt64 {
+        clock.monotonicNanoseconds() + UInt64(clamping: configuration.queueTimeout.wholeNanoseconds)
+    }
+
+    private func admit(_ count: Int, to lane: Lane) throws {
+        guard !lane.admission.take(count) else { return }
+        metrics.overloaded.increment(by: count)
+        throw LedgerStoreError.overloaded(retryAfterSeconds: 1)
+    }
+
+    /// Hands admitted work over; a lane that was stopped meanwhile refuses it.
+    private func push(_ work: [PendingWork], to lane: Lane) {
+        guard !lane.push(work) else { return }
+        for work in work { work.fail(.overloaded(retryAfterSeconds: 1)) }
+    }
+
+    /// The lane of an operation. Repeats of a creation under one key meet in one lane even though each brings another
+    /// fresh wallet id.
+    private func place(of operation: Operation) -> Int {
+        var placement = operation.walletID.placement
+        if case .open(let opening) = operation.command, !opening.hasClientID, let key = operation.key {
+            placement = UInt64(truncatingIfNeeded: key.digest)
+        }
+        return Int(placement % UInt64(lanes.count))
     }
 }

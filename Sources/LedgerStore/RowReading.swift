@@ -33,6 +33,9 @@ struct RowReading {
         guard let known = EntryKind(rawValue: kind) else {
             throw LedgerStoreError.inconsistent("journal kind \(kind)")
         }
+        guard let status = WalletStatus(rawValue: try result.int16(row, column + 19)) else {
+            throw LedgerStoreError.inconsistent("the status in the journal of wallet \(RawUUID(bits: wallet))")
+        }
         var key: IdempotencyKey?
         if let digest = try result.optionalUUID(row, column + 5) {
             key = IdempotencyKey(reference: try result.text(row, column + 15), digest: digest)
@@ -49,34 +52,24 @@ struct RowReading {
             description: try result.optionalText(row, column + 17),
             metadata: try result.optionalText(row, column + 18),
             expiresAt: try result.optionalTimestamp(row, column + 3).map(Timestamp.init(microseconds:)),
-            occurredAt: Timestamp(microseconds: try result.timestamp(row, column + 2)), status: .active, purpose: nil,
-            related: nil, actor: nil)
+            occurredAt: Timestamp(microseconds: try result.timestamp(row, column + 2)), status: status,
+            purpose: try result.optionalInt16(row, column + 20).flatMap(TransferPurpose.init(rawValue:)),
+            related: try result.optionalUUID(row, column + 21).map { TransferID(RawUUID(bits: $0)) },
+            actor: try result.optionalText(row, column + 22))
     }
 
-    /// A transfer out of its first and, if any, its resolving journal row, side by side from `column` on.
-    /// `wallet` gives what never changes: owner and asset. Nil where an outer join found none.
+    /// A transfer out of its first and, if any, its newest journal row, side by side from `column` on, and what its
+    /// reversals gave back. `wallet` gives what never changes: owner and asset. Nil where an outer join found none.
     func transfer(_ result: PostgresResult, _ row: Int, from column: Int, of wallet: Wallet) throws -> TransferRecord? {
         guard let creation = try entry(result, row, from: column) else { return nil }
         let last = try entry(result, row, from: column + Statements.entryColumnCount) ?? creation
-        guard let transfer = Transfer(creation: creation, last: last) else {
+        let reversed = try result.int128(row, column + 2 * Statements.entryColumnCount)
+        guard let transfer = Transfer(creation: creation, last: last, reversedAmount: reversed) else {
             throw LedgerStoreError.inconsistent(
                 "the journal rows \(creation.version) and \(last.version) of wallet \(wallet.id) make no transfer")
         }
         return TransferRecord(
-            creation: creation, last: last, receipt: Receipt(wallet: wallet.after(last), transfer: transfer))
-    }
-}
-
-extension Wallet {
-    /// The wallet as `entry` left it, as far as an answer about a transfer shows it.
-    func after(_ entry: Entry) -> Wallet {
-        var then = self
-        then.balance = entry.balance
-        then.pendingDebit = entry.pendingDebit
-        then.pendingCredit = entry.pendingCredit
-        then.overdraftLimit = entry.overdraftLimit
-        then.version = entry.version
-        then.updatedAt = entry.occurredAt
-        return then
+            creation: creation, last: last, receipt: Receipt(wallet: wallet.asLeft(by: last), transfer: transfer),
+            isNew: false, storedExpiry: transfer.status == .pending ? transfer.expiresAt : nil)
     }
 }

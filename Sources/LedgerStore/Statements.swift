@@ -13,34 +13,58 @@ enum Statements {
         [
             "wallet_id", "version", "occurred_at", "expires_at", "transfer_id", "key_digest", "content_hash",
             "counterparty", "kind", "direction", "amount", "balance", "pending_debit", "pending_credit",
-            "overdraft_limit", "reference_id", "note", "description", "metadata",
+            "overdraft_limit", "reference_id", "note", "description", "metadata", "status", "purpose",
+            "related_transfer", "actor",
         ].map { column in alias.map { "\($0).\(column)" } ?? column }.joined(separator: ", ")
     }
 
     /// How many columns `entryColumns` names.
-    static let entryColumnCount = 19
+    static let entryColumnCount = 23
     /// How many columns `walletColumns` names.
     static let walletColumnCount = 12
 
-    /// A transfer's first journal row and, where it was resolved later, the row that resolved it.
+    /// The columns of a transfer joined by `transferJoin`, in the order `RowReading.transfer` reads them.
+    private static let transferColumns = "\(entryColumns("c")), \(entryColumns("r")), t.reversed_amount"
+
+    /// A transfer's first journal row and its newest one, where that is another.
+    private static let newestJoin = """
+        LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id
+            AND r.version = coalesce(t.resolved_version, t.extended_version)
+            AND coalesce(t.resolved_version, t.extended_version) <> t.created_version
+        """
+
     private static let transferJoin = """
         JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
-        LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
-            AND t.resolved_version <> t.created_version
+        \(newestJoin)
         """
 
     /// Reads and writes of the writer lanes.
     static let lane: [String: String] = [
         // Locks are always taken in id order: lanes and processes cannot deadlock.
         "lock_wallets": """
-        SELECT \(walletColumns("w")) FROM ledger.wallets w WHERE w.id = ANY($1::uuid[])
+        SELECT \(walletColumns("w")), w.chain FROM ledger.wallets w WHERE w.id = ANY($1::uuid[] || ARRAY(
+            SELECT t.counterparty FROM (SELECT unnest($2::uuid[]) AS wallet_id, unnest($3::uuid[]) AS transfer_id) k
+            JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
+            WHERE t.counterparty IS NOT NULL))
         ORDER BY w.id FOR NO KEY UPDATE
         """,
         "transaction_id": "SELECT pg_current_xact_id()::text",
         "read_transfers": """
-        SELECT \(entryColumns("c")), \(entryColumns("r"))
+        SELECT \(transferColumns)
         FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id) k
-        JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
+        JOIN ledger.transfers o ON o.wallet_id = k.wallet_id AND o.transfer_id = k.transfer_id
+        CROSS JOIN LATERAL (
+            SELECT o.* UNION ALL
+            SELECT m.* FROM ledger.transfers m WHERE m.wallet_id = o.counterparty AND m.transfer_id = o.transfer_id
+        ) t
+        \(transferJoin)
+        """,
+        // Whether the other wallet of a transfer knows the id that its reversal is to have.
+        "read_reversal_ids": """
+        SELECT \(transferColumns)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS original, unnest($3::uuid[]) AS new_id) k
+        JOIN ledger.transfers o ON o.wallet_id = k.wallet_id AND o.transfer_id = k.original
+        JOIN ledger.transfers t ON t.wallet_id = o.counterparty AND t.transfer_id = k.new_id
         \(transferJoin)
         """,
         "read_keys": """
@@ -52,7 +76,7 @@ enum Statements {
         """,
         "read_refusals": """
         SELECT f.wallet_id, f.key_digest, f.content_hash, f.code, f.detail,
-            \(entryColumns("c")), \(entryColumns("r"))
+            \(transferColumns)
         FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS key_digest) k
         JOIN ledger.refusals f ON f.wallet_id = k.wallet_id AND f.key_digest = k.key_digest
         LEFT JOIN (ledger.transfers t
@@ -71,40 +95,48 @@ enum Statements {
         """,
         "insert_wallets": """
         INSERT INTO ledger.wallets (id, created_at, updated_at, version, status, asset, balance, pending_debit,
-            pending_credit, overdraft_limit, owner_id, metadata)
+            pending_credit, overdraft_limit, owner_id, metadata, chain)
         SELECT unnest($1::uuid[]), unnest($2::timestamptz[]), unnest($3::timestamptz[]), unnest($4::int8[]),
             unnest($5::int2[]), unnest($6::text[]), unnest($7::numeric[]), unnest($8::numeric[]),
-            unnest($9::numeric[]), unnest($10::numeric[]), unnest($11::text[]), unnest($12::text[])
+            unnest($9::numeric[]), unnest($10::numeric[]), unnest($11::text[]), unnest($12::text[]), unnest($13::bytea[])
         """,
         "update_wallets": """
         UPDATE ledger.wallets w SET updated_at = k.updated_at, version = k.version, balance = k.balance,
-            pending_debit = k.pending_debit, pending_credit = k.pending_credit
+            pending_debit = k.pending_debit, pending_credit = k.pending_credit, overdraft_limit = k.overdraft_limit,
+            status = k.status, metadata = k.metadata, chain = k.chain
         FROM (
             SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS updated_at, unnest($3::int8[]) AS version,
                 unnest($4::numeric[]) AS balance, unnest($5::numeric[]) AS pending_debit,
-                unnest($6::numeric[]) AS pending_credit
+                unnest($6::numeric[]) AS pending_credit, unnest($7::numeric[]) AS overdraft_limit,
+                unnest($8::int2[]) AS status, unnest($9::text[]) AS metadata, unnest($10::bytea[]) AS chain
         ) k
         WHERE w.id = k.id
         """,
         "insert_entries": """
-        INSERT INTO ledger.journal (\(entryColumns()))
+        INSERT INTO ledger.journal (\(entryColumns()), chain)
         SELECT unnest($1::uuid[]), unnest($2::int8[]), unnest($3::timestamptz[]), unnest($4::timestamptz[]),
             unnest($5::uuid[]), unnest($6::uuid[]), unnest($7::uuid[]), unnest($8::uuid[]), unnest($9::int2[]),
             unnest($10::int2[]), unnest($11::numeric[]), unnest($12::numeric[]), unnest($13::numeric[]),
             unnest($14::numeric[]), unnest($15::numeric[]), unnest($16::text[]), unnest($17::text[]),
-            unnest($18::text[]), unnest($19::text[])
+            unnest($18::text[]), unnest($19::text[]), unnest($20::int2[]), unnest($21::int2[]), unnest($22::uuid[]),
+            unnest($23::text[]), unnest($24::bytea[])
         """,
         "insert_transfers": """
-        INSERT INTO ledger.transfers (wallet_id, transfer_id, created_version, resolved_version, expires_at,
-            status, direction, amount)
-        SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::int8[]), unnest($4::int8[]),
-            unnest($5::timestamptz[]), unnest($6::int2[]), unnest($7::int2[]), unnest($8::numeric[])
+        INSERT INTO ledger.transfers (wallet_id, transfer_id, created_version, resolved_version, extended_version,
+            expires_at, counterparty, status, direction, amount, reversed_amount)
+        SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::int8[]), unnest($4::int8[]), unnest($5::int8[]),
+            unnest($6::timestamptz[]), unnest($7::uuid[]), unnest($8::int2[]), unnest($9::int2[]),
+            unnest($10::numeric[]), unnest($11::numeric[])
         """,
-        "resolve_transfers": """
-        UPDATE ledger.transfers t SET resolved_version = k.version, status = k.status
+        "update_transfers": """
+        UPDATE ledger.transfers t SET status = k.status, expires_at = k.expires_at,
+            resolved_version = k.resolved_version, reversed_amount = k.reversed_amount,
+            extended_version = coalesce(k.extended_version, t.extended_version)
         FROM (
-            SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id, unnest($3::int8[]) AS version,
-                unnest($4::int2[]) AS status
+            SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id,
+                unnest($3::int8[]) AS resolved_version, unnest($4::int8[]) AS extended_version,
+                unnest($5::timestamptz[]) AS expires_at, unnest($6::int2[]) AS status,
+                unnest($7::numeric[]) AS reversed_amount
         ) k
         WHERE t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
         """,
@@ -124,6 +156,13 @@ enum Statements {
             reference_id)
         SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]),
             unnest($5::timestamptz[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[])
+        """,
+        "read_batches": """
+        SELECT key_digest, content_hash, outcome FROM ledger.batches WHERE key_digest = ANY($1::uuid[])
+        """,
+        "insert_batches": """
+        INSERT INTO ledger.batches (key_digest, content_hash, created_at, reference_id, outcome)
+        SELECT unnest($1::uuid[]), unnest($2::uuid[]), now(), unnest($3::text[]), unnest($4::text[])
         """,
         "insert_wallet_keys": """
         INSERT INTO ledger.wallet_keys (scope, key_digest, reference_id, wallet_id)
@@ -145,20 +184,19 @@ enum Statements {
     static let reader: [String: String] = [
         "ledger_wallet": "SELECT \(walletColumns("w")) FROM ledger.wallets w WHERE w.id = $1",
         "ledger_transfer": """
-        SELECT \(walletColumns("w")), \(entryColumns("c")), \(entryColumns("r"))
+        SELECT \(walletColumns("w")), \(transferColumns)
         FROM ledger.transfers t
         JOIN ledger.wallets w ON w.id = t.wallet_id
         \(transferJoin)
         WHERE t.wallet_id = $1 AND t.transfer_id = $2
         """,
         "ledger_transfers": """
-        SELECT \(walletColumns("w")), \(entryColumns("c")), \(entryColumns("r"))
+        SELECT \(walletColumns("w")), \(transferColumns)
         FROM ledger.journal c
         JOIN ledger.wallets w ON w.id = c.wallet_id
         JOIN ledger.transfers t ON t.wallet_id = c.wallet_id AND t.transfer_id = c.transfer_id
             AND t.created_version = c.version
-        LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
-            AND t.resolved_version <> t.created_version
+        \(newestJoin)
         WHERE c.wallet_id = $1 AND c.version < $2
             AND ($3::int2 IS NULL OR t.status = $3) AND ($4::int2 IS NULL OR t.direction = $4)
             AND ($5::timestamptz IS NULL OR c.occurred_at >= $5)
@@ -167,7 +205,7 @@ enum Statements {
         """,
     ]
 
-    private static let newestJoin = """
+    private static let newestRowJoin = """
         LEFT JOIN LATERAL (
             SELECT * FROM ledger.journal n WHERE n.wallet_id = w.id ORDER BY n.version DESC LIMIT 1
         ) j ON true
@@ -178,12 +216,12 @@ enum Statements {
         "journal_wallets": """
         SELECT \(walletColumns("w")), \(entryColumns("j"))
         FROM (SELECT * FROM ledger.wallets WHERE id >= $1 ORDER BY id LIMIT $2) w
-        \(newestJoin)
+        \(newestRowJoin)
         ORDER BY w.id
         """,
         "journal_wallet": """
         SELECT \(walletColumns("w")), \(entryColumns("j"))
-        FROM ledger.wallets w \(newestJoin) WHERE w.id = $1
+        FROM ledger.wallets w \(newestRowJoin) WHERE w.id = $1
         """,
         "journal_version": """
         SELECT version FROM ledger.journal WHERE wallet_id = $1 ORDER BY version DESC LIMIT 1
@@ -208,7 +246,8 @@ enum Statements {
             \(entryColumns("c")), \(entryColumns("r"))
         FROM ledger.transfers t
         LEFT JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
-        LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id AND r.version = t.resolved_version
+        LEFT JOIN ledger.journal r ON r.wallet_id = t.wallet_id
+            AND r.version = coalesce(t.resolved_version, t.extended_version)
         WHERE t.wallet_id = $1 AND t.transfer_id >= $2 ORDER BY t.transfer_id LIMIT $3
         """,
         "journal_lacks": """
@@ -217,7 +256,7 @@ enum Statements {
             WHERE j.wallet_id = $1 AND j.version = k.version AND j.transfer_id = k.transfer_id)
         """,
         "journal_transfers_of": """
-        SELECT \(entryColumns("c")), \(entryColumns("r"))
+        SELECT \(transferColumns)
         FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id) k
         JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
         \(transferJoin)

@@ -65,4 +65,24 @@ enum StoredRefusals {
         }
         throw LedgerStoreError.inconsistent("the stored refusal \(code) with detail \(detail)")
     }
+
+    /// How the refusal of an atomic batch is kept: the operation's index, code and detail; nil for refusals that no
+    /// repeat has to find.
+    static func encode(_ refusal: Refusal, at index: Int) -> String? {
+        guard refusal.isStateDependent, let words = encode(refusal) else { return nil }
+        return "\(index) \(words.code) \(words.detail)"
+    }
+
+    /// What `encode(_:at:)` made. `transfer` and `asset` give those of the operation at an index.
+    static func decode(
+        _ outcome: String, transfer: (Int) -> Receipt?, asset: (Int) throws -> Asset
+    ) throws -> (index: Int, refusal: Refusal) {
+        let parts = outcome.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, let index = Int(parts[0]) else {
+            throw LedgerStoreError.inconsistent("the stored outcome of a batch: \(outcome)")
+        }
+        let refusal = try decode(
+            code: String(parts[1]), detail: String(parts[2]), transfer: transfer(index), asset: try asset(index))
+        return (index, refusal)
+    }
 }

@@ -135,6 +135,12 @@ public final class PostgresArray {
         value.withUnsafeBytes { append(.bytes, $0) }
     }
 
+    /// Appends a `bytea` from memory that only has to last for the call.
+    @inline(__always)
+    public func append(bytes value: UnsafeRawBufferPointer) {
+        append(.bytes, value)
+    }
+
     /// Appends a `jsonb` from its text in UTF-8, nil as NULL.
     @inline(__always)
     public func append(jsonb utf8: [UInt8]?) {

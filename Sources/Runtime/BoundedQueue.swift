@@ -41,6 +41,22 @@ public final class BoundedQueue<Element: Sendable>: Sendable {
         return accepted
     }
 
+    /// Appends all of some elements, or none.
+    ///
+    /// - Returns: whether they were taken in; `false` when they do not all fit or the queue is closed.
+    public func tryPush(contentsOf elements: [Element]) -> Bool {
+        guard !elements.isEmpty else { return true }
+        let (accepted, wake) = monitor.withLock { state in
+            guard !state.isClosed, capacity - state.count >= elements.count else { return (false, false) }
+            state.items.append(contentsOf: elements)
+            let wake = state.wanted > 0 && state.count >= state.wanted
+            if wake { state.wanted = 0 }
+            return (true, wake)
+        }
+        if wake { monitor.wakeOne() }
+        return accepted
+    }
+
     /// Refuses further elements; what is inside can still be taken. Wakes the taker.
     public func close() {
         monitor.withLock { state in

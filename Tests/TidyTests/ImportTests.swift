@@ -23,7 +23,7 @@ import Testing
         "Postgres": ["CLibPQ", "Digest", "Ledger", "Runtime", "Observability"],
         "Messaging": ["CNATS", "JSON", "Runtime", "Observability"],
         "HTTPServer": ["CSys", "Runtime", "Observability"],
-        "LedgerStore": ["Ledger", "Events", "JSON", "Postgres", "Runtime", "Observability"],
+        "LedgerStore": ["Ledger", "Digest", "Events", "JSON", "Postgres", "Runtime", "Observability"],
         "Projections": [
             "Ledger", "Events", "JSON", "Postgres", "Messaging", "LedgerStore", "Runtime", "Observability",
         ],

@@ -9,7 +9,7 @@ CREATE TABLE ledger.assets (
     first_seen_at timestamptz NOT NULL DEFAULT now()
 );
 
--- A wallet is the snapshot of its journal. One CHECK for all conditions, here and below: PostgreSQL reads each of a
+-- A wallet is the snapshot of its journal; chain is that of its newest row. One CHECK for all conditions, here and below: PostgreSQL reads each of a
 -- table's constraints anew for every statement that writes to it. No foreign key to assets: every new wallet would lock the same few rows.
 CREATE TABLE ledger.wallets (
     id uuid PRIMARY KEY,
@@ -24,15 +24,19 @@ CREATE TABLE ledger.wallets (
     overdraft_limit numeric(38, 0) NOT NULL,
     owner_id text,
     metadata text,
+    chain bytea NOT NULL,
     CONSTRAINT wallets_row CHECK (
-        version > 0 AND status BETWEEN 1 AND 3
+        version > 0 AND status BETWEEN 1 AND 3 AND octet_length(chain) = 32
         AND pending_debit >= 0 AND pending_credit >= 0 AND overdraft_limit >= 0
         AND balance - pending_credit + overdraft_limit >= 0)
 ) WITH (fillfactor = 70);
+CREATE INDEX wallets_by_owner ON ledger.wallets (owner_id, id) WHERE owner_id IS NOT NULL;
 
--- Append-only. One row for each change of a wallet, without gaps; the balances are those after the change.
--- kind: 1 opened, 2 pending, 3 posted, 4 completed, 5 reverted, 6 expired, 7 refused. direction: 1 debit, 2 credit.
--- counterparty: another wallet, or NULL for the asset's outside account.
+-- Append-only. One row for each change of a wallet, without gaps; the balances and the status are those after it.
+-- kind: 1 opened, 2 pending, 3 posted, 4 completed, 5 reverted, 6 expired, 7 refused, 8 extended, 9 amended.
+-- direction: 1 debit, 2 credit. purpose (on rows that create a transfer): 1 transfer, 2 reversal, 3 adjustment.
+-- counterparty: another wallet, or NULL for the asset's outside account. related_transfer: what a reversal reverses.
+-- chain: SHA-256 over the chain of the row before (32 zero bytes before the first) and all fields of this row.
 CREATE TABLE ledger.journal (
     wallet_id uuid NOT NULL,
     version bigint NOT NULL,
@@ -42,8 +46,11 @@ CREATE TABLE ledger.journal (
     key_digest uuid,
     content_hash uuid,
     counterparty uuid,
+    related_transfer uuid,
     kind smallint NOT NULL,
+    status smallint NOT NULL,
     direction smallint,
+    purpose smallint,
     amount numeric(38, 0) NOT NULL,
     balance numeric(38, 0) NOT NULL,
     pending_debit numeric(38, 0) NOT NULL,
@@ -53,12 +60,17 @@ CREATE TABLE ledger.journal (
     note text,
     description text,
     metadata text,
+    actor text,
+    chain bytea NOT NULL,
     PRIMARY KEY (wallet_id, version),
     CONSTRAINT journal_row CHECK (
-        version > 0 AND kind BETWEEN 1 AND 7 AND direction BETWEEN 1 AND 2
+        version > 0 AND kind BETWEEN 1 AND 9 AND status BETWEEN 1 AND 3 AND direction BETWEEN 1 AND 2
         AND (kind = 1) = (version = 1)
-        AND (kind = 1) = (transfer_id IS NULL) AND (transfer_id IS NULL) = (direction IS NULL)
-        AND (amount > 0 OR kind = 1 AND amount = 0)
+        AND (kind = 1 OR kind = 9) = (transfer_id IS NULL) AND (transfer_id IS NULL) = (direction IS NULL)
+        AND (amount > 0 OR kind = 1 AND amount = 0) = (kind <> 9)
+        AND purpose BETWEEN 1 AND 3 AND (purpose IS NOT NULL) = (kind IN (2, 3, 7))
+        AND (related_transfer IS NOT NULL) = coalesce(purpose = 2, false)
+        AND octet_length(chain) = 32
         AND (key_digest IS NULL) = (reference_id IS NULL)
         AND pending_debit >= 0 AND pending_credit >= 0 AND overdraft_limit >= 0
         AND balance - pending_credit + overdraft_limit >= 0)
@@ -76,21 +88,30 @@ CREATE TRIGGER journal_keeps_rows BEFORE UPDATE OR DELETE ON ledger.journal
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER journal_keeps_table BEFORE TRUNCATE ON ledger.journal
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+-- Also for sessions that apply another server's changes.
+ALTER TABLE ledger.journal ENABLE ALWAYS TRIGGER journal_keeps_rows;
+ALTER TABLE ledger.journal ENABLE ALWAYS TRIGGER journal_keeps_table;
 
--- Where each transfer stands; its other parts are in the journal rows that the two versions name.
--- status: 1 pending, 2 completed, 3 failed. Updated in place, so no other index may name a column that changes.
+-- Where each transfer stands; its other parts are in the journal rows that the versions name.
+-- status: 1 pending, 2 completed, 3 failed. counterparty never changes: who names a transfer locks both its wallets.
+-- extended_version: the newest extension; expires_at: the expiry in force. reversed_amount: what reversals gave back.
+-- Updated in place, so no other index may name a column that changes.
 CREATE TABLE ledger.transfers (
     wallet_id uuid NOT NULL,
     transfer_id uuid NOT NULL,
     created_version bigint NOT NULL,
     resolved_version bigint,
+    extended_version bigint,
     expires_at timestamptz,
+    counterparty uuid,
     status smallint NOT NULL,
     direction smallint NOT NULL,
     amount numeric(38, 0) NOT NULL,
+    reversed_amount numeric(38, 0) NOT NULL DEFAULT 0,
     PRIMARY KEY (wallet_id, transfer_id),
     CONSTRAINT transfers_row CHECK (
         status BETWEEN 1 AND 3 AND direction BETWEEN 1 AND 2 AND amount > 0
+        AND reversed_amount BETWEEN 0 AND amount AND (status = 2 OR reversed_amount = 0)
         AND (status = 1) = (resolved_version IS NULL))
 ) WITH (fillfactor = 80);
 
@@ -122,6 +143,16 @@ CREATE TABLE ledger.wallet_keys (
     wallet_id uuid NOT NULL,
     reference_id text NOT NULL,
     PRIMARY KEY (scope, key_digest)
+);
+
+-- Batches of operations that carried an idempotency key of their own.
+-- outcome: NULL when the batch was accepted, or the refusal of an atomic one: its index, code and detail.
+CREATE TABLE ledger.batches (
+    key_digest uuid PRIMARY KEY,
+    content_hash uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    reference_id text NOT NULL,
+    outcome text
 );
 
 -- One row for each committed batch; it leaves with the transaction of the change and stays for the retention.

@@ -20,6 +20,8 @@ CREATE TABLE projection.wallets (
 ) WITH (fillfactor = 70);
 
 -- version: the wallet version of the transfer's newest entry; wallet_*: the wallet as that entry left it.
+-- What reversals gave back of a transfer is the sum of those that name it in reverses: so it does not matter in which
+-- order their events arrive.
 CREATE TABLE projection.transfers (
     wallet_id uuid NOT NULL,
     transfer_id uuid NOT NULL,
@@ -29,8 +31,10 @@ CREATE TABLE projection.transfers (
     resolved_at timestamptz,
     expires_at timestamptz,
     counterparty uuid,
+    reverses uuid,
     status smallint NOT NULL,
     direction smallint NOT NULL,
+    purpose smallint NOT NULL,
     amount numeric(38, 0) NOT NULL,
     completed_amount numeric(38, 0),
     wallet_balance numeric(38, 0) NOT NULL,
@@ -42,9 +46,12 @@ CREATE TABLE projection.transfers (
     description text,
     note text,
     metadata text,
+    actor text,
     PRIMARY KEY (wallet_id, transfer_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX transfers_by_creation ON projection.transfers (wallet_id, created_version DESC);
+CREATE INDEX transfers_by_id ON projection.transfers (transfer_id);
+CREATE INDEX transfers_by_original ON projection.transfers (wallet_id, reverses) WHERE reverses IS NOT NULL;
 
 -- Events that no projector could apply, kept with the reason until an operator decides.
 CREATE TABLE projection.dead_letters (

@@ -1,0 +1,140 @@
+import Events
+import Ledger
+import Runtime
+
+/// Decides the work of one batch in order, and gathers what is to be written about it.
+struct BatchDeciding {
+    /// An answer that is given once the batch is durable.
+    enum Ready {
+        case operation(PendingOperation, Decision.Verdict)
+        case group(PendingGroup, AtomicVerdict)
+
+        func give() {
+            switch self {
+            case .operation(let pending, let verdict): pending.resume(returning: .success(verdict))
+            case .group(let group, let verdict): group.answer.resume(returning: .success(verdict))
+            }
+        }
+    }
+
+    var book: Book
+    var writes: BatchWrites
+    private let clock: Clock
+
+    /// An empty book, to be filled before anything is decided.
+    init(_ needs: BatchNeeds, events: EventMessages, clock: Clock) {
+        book = Book(wallets: needs.wallets.count, operations: needs.operationCount + needs.transfers.count)
+        writes = BatchWrites(events: events, operations: needs.operationCount)
+        self.clock = clock
+    }
+
+    /// The answers, in the batch's order.
+    mutating func decide(_ batch: ArraySlice<PendingWork>) throws -> [Ready] {
+        var answers: [Ready] = []
+        answers.reserveCapacity(batch.count)
+        for work in batch {
+            switch work {
+            case .operation(let pending):
+                answers.append(.operation(pending, decide(pending.operation, origin: pending.origin)))
+            case .group(let group):
+                answers.append(.group(group, try decide(group)))
+            }
+        }
+        return answers
+    }
+
+    /// Each operation gets its own moment: a batch may hold many seconds' worth of entries of one wallet.
+    private var now: Timestamp { Timestamp(microseconds: clock.wallMicroseconds()) }
+
+    private mutating func decide(_ operation: Operation, origin: EventOrigin) -> Decision.Verdict {
+        let now = now
+        let before = statusBefore(operation)
+        let decision = book.decide(operation, at: now)
+        writes.add(operation, decision, statusBefore: before, origin: origin, at: now)
+        return decision.verdict
+    }
+
+    private func statusBefore(_ operation: Operation) -> WalletStatus? {
+        guard case .amend = operation.command else { return nil }
+        return book.wallets[operation.walletID]?.status
+    }
+
+    private mutating func decide(_ group: PendingGroup) throws -> AtomicVerdict {
+        var isReplay = false
+        if let identity = group.identity, let stored = book.batches[identity.key.digest] {
+            guard stored.contentHash == identity.contentHash else { return .keyReused }
+            if let outcome = stored.outcome { return try refusal(outcome, of: group) }
+            isReplay = true
+        }
+        book.beginGroup()
+        var decided: [(decision: Decision, statusBefore: WalletStatus?, at: Timestamp)] = []
+        decided.reserveCapacity(group.operations.count)
+        for (index, operation) in group.operations.enumerated() {
+            let now = now
+            let before = statusBefore(operation)
+            let decision = book.decide(operation, at: now)
+            if let refusal = decision.verdict.refusal {
+                book.dropGroup()
+                return refuse(group, at: index, because: refusal)
+            }
+            decided.append((decision, before, now))
+        }
+        book.keepGroup()
+        for (operation, step) in zip(group.operations, decided) {
+            writes.add(
+                operation, step.decision, statusBefore: step.statusBefore, origin: group.origin, at: step.at)
+        }
+        if !isReplay, let identity = group.identity { keep(identity, outcome: nil) }
+        return .applied(decided.map(\.decision.verdict), isReplay: isReplay)
+    }
+
+    private mutating func refuse(_ group: PendingGroup, at index: Int, because refusal: Refusal) -> AtomicVerdict {
+        var refusal = refusal
+        if case .transferNotPending(let standing) = refusal, let transfer = standing.transfer {
+            // Had its expiry come, the release was taken back with the group, but it is due all the same.
+            let operation = group.operations[index]
+            let release = Operation(
+                walletID: operation.walletID, command: .expire(transfer.id), key: nil, contentHash: nil,
+                expectedVersion: nil)
+            if case .applied(let receipt) = decide(release, origin: .none) { refusal = .transferNotPending(receipt) }
+        }
+        if let identity = group.identity, let outcome = StoredRefusals.encode(refusal, at: index) {
+            keep(identity, outcome: outcome)
+        }
+        return .refused(index: index, refusal, isReplay: false)
+    }
+
+    private mutating func keep(_ identity: BatchIdentity, outcome: String?) {
+        writes.add(identity, outcome: outcome)
+        book.batches[identity.key.digest] = StoredBatch(contentHash: identity.contentHash, outcome: outcome)
+    }
+
+    private func refusal(_ outcome: String, of group: PendingGroup) throws -> AtomicVerdict {
+        func operation(_ index: Int) -> Operation? {
+            group.operations.indices.contains(index) ? group.operations[index] : nil
+        }
+        let stored = try StoredRefusals.decode(
+            outcome,
+            transfer: { index in
+                guard let operation = operation(index), let id = operation.command.transferID else { return nil }
+                return book.transfers[TransferKey(wallet: operation.walletID, transfer: id)]?.receipt
+            },
+            asset: { index in
+                guard let wallet = operation(index).flatMap({ book.wallets[$0.walletID] }) else {
+                    throw LedgerStoreError.inconsistent("a batch was refused for a wallet that is not there")
+                }
+                return wallet.asset
+            })
+        return .refused(index: stored.index, stored.refusal, isReplay: true)
+    }
+}
+
+extension Decision.Verdict {
+    /// Why the operation is not applied; nil when it is, now or before.
+    fileprivate var refusal: Refusal? {
+        switch self {
+        case .applied, .replayed(.applied): nil
+        case .refused(let refusal, _), .replayed(.refused(let refusal)): refusal
+        }
+    }
+}

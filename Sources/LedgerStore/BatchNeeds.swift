@@ -1,0 +1,72 @@
+import Ledger
+
+/// What a batch has to know of the database before it can be decided.
+struct BatchNeeds {
+    /// A reversal with an id that its client chose.
+    struct NamedReversal {
+        let wallet: WalletID
+        let original: TransferID
+        let id: TransferID
+    }
+
+    /// In id order, each once: the order in which rows are locked.
+    private(set) var wallets: [WalletID] = []
+    // What is named twice is read twice, which does no harm.
+    private(set) var transfers: [TransferKey] = []
+    private(set) var reversals: [NamedReversal] = []
+    private(set) var keys: [OperationKey] = []
+    private(set) var openings: [WalletID] = []
+    private(set) var walletKeys: [UInt128] = []
+    private(set) var batches: [UInt128] = []
+    /// How many operations the batch has.
+    let operationCount: Int
+
+    init(_ batch: ArraySlice<PendingWork>) {
+        operationCount = batch.reduce(0) { $0 + $1.count }
+        wallets.reserveCapacity(operationCount)
+        transfers.reserveCapacity(operationCount)
+        keys.reserveCapacity(operationCount)
+        for work in batch {
+            switch work {
+            case .operation(let pending):
+                add(pending.operation)
+            case .group(let group):
+                if let identity = group.identity { batches.append(identity.key.digest) }
+                for operation in group.operations { add(operation) }
+            }
+        }
+        wallets.sort()
+        var kept = 0
+        for index in wallets.indices where index == 0 || wallets[index] != wallets[kept - 1] {
+            wallets[kept] = wallets[index]
+            kept += 1
+        }
+        wallets.removeSubrange(kept...)
+    }
+
+    private mutating func add(_ operation: Operation) {
+        let id = operation.walletID
+        wallets.append(id)
+        if let key = operation.key { keys.append(OperationKey(wallet: id, digest: key.digest)) }
+        switch operation.command {
+        case .open(let opening):
+            if opening.hasClientID { openings.append(id) }
+            if let key = operation.key { walletKeys.append(key.digest) }
+        case .transfer(let order):
+            if let other = order.counterparty { wallets.append(other) }
+            // A fresh random id cannot be in use.
+            guard order.hasClientID else { return }
+            transfers.append(TransferKey(wallet: id, transfer: order.id))
+            if let other = order.counterparty { transfers.append(TransferKey(wallet: other, transfer: order.id)) }
+        case .complete(let transfer, _), .revert(let transfer, _), .expire(let transfer), .extend(let transfer, _):
+            transfers.append(TransferKey(wallet: id, transfer: transfer))
+        case .reverse(let order):
+            transfers.append(TransferKey(wallet: id, transfer: order.original))
+            guard order.hasClientID else { return }
+            transfers.append(TransferKey(wallet: id, transfer: order.id))
+            reversals.append(NamedReversal(wallet: id, original: order.original, id: order.id))
+        case .amend:
+            break
+        }
+    }
+}
