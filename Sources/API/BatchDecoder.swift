@@ -92,7 +92,8 @@ extension RequestDecoder {
             if parts.kind?.isAdministrative == true, reading.actor == nil {
                 _ = RequestDecoder.actor(reading.headers, isRequired: true, &reader)
             }
-            let asset = parts.kind.map { asset(of: $0, parts, &reader) } ?? defaultAsset
+            var asset = defaultAsset
+            if let kind = parts.kind { asset = self.asset(of: kind, parts, &reader) }
             if let problem = reader.takeFindings(after: errorCount) {
                 reading.batch.malformed.append((count, problem))
             } else if let kind = parts.kind {

@@ -22,6 +22,7 @@ enum Route: Int, CaseIterable, Sendable {
     case extend
     case adjust
     case move
+    case batch
     case health
     case ready
 
@@ -38,7 +39,7 @@ enum Route: Int, CaseIterable, Sendable {
         case .extend: .extend
         case .adjust: .adjust
         case .move: .transfer
-        case .wallet, .transfers, .transfer, .health, .ready: nil
+        case .wallet, .transfers, .transfer, .batch, .health, .ready: nil
         }
     }
 
@@ -46,7 +47,7 @@ enum Route: Int, CaseIterable, Sendable {
     var successStatus: Int {
         switch self {
         case .openWallet, .debit, .credit, .reverse, .adjust, .move: 201
-        case .wallet, .amend, .transfers, .transfer, .complete, .revert, .extend, .health, .ready: 200
+        case .wallet, .amend, .transfers, .transfer, .complete, .revert, .extend, .batch, .health, .ready: 200
         }
     }
 }
@@ -91,6 +92,7 @@ enum Router {
             segments: [.word("v1"), .wallets, .walletID, .word("transfers"), .transferID, .word("extend")],
             methods: [(.post, .extend)]),
         Resource(segments: [.word("v1"), .word("transfers")], methods: [(.post, .move)]),
+        Resource(segments: [.word("v1"), .word("batches")], methods: [(.post, .batch)]),
         Resource(
             segments: [.word("v1"), .wallets, .walletID, .word("transfers"), .transferID],
             methods: [(.get, .transfer)]),

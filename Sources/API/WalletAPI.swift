@@ -25,8 +25,8 @@ public struct APIConfiguration: Sendable {
 
 /// Answers the public routes: `specification/openapi.yaml` is their contract.
 public final class WalletAPI: Sendable {
-    private let service: WalletService
-    private let decoder: RequestDecoder
+    let service: WalletService
+    let decoder: RequestDecoder
     private let reader: FreshReader
     private let readiness: Readiness
     private let frame: RequestFrame
@@ -66,6 +66,7 @@ public final class WalletAPI: Sendable {
         switch destination.endpoint {
         case .openWallet, .amend, .debit, .credit, .complete, .revert, .reverse, .extend, .adjust, .move:
             try await write(destination, request, headers, trace)
+        case .batch: try await batch(request, headers, trace)
         case .wallet: try await wallet(destination, request, headers)
         case .transfer: try await transfer(destination, request, headers)
         case .transfers: try await transfers(destination, request, headers)
@@ -151,7 +152,7 @@ public final class WalletAPI: Sendable {
         return freshness
     }
 
-    private func parameters(of request: Request, allowed: [String]) throws(Problem) -> QueryParameters {
+    func parameters(of request: Request, allowed: [String]) throws(Problem) -> QueryParameters {
         var errors: [FieldError] = []
         let query = QueryParameters(request.query, allowed: allowed, errors: &errors)
         guard errors.isEmpty else { throw Problem(invalid: errors) }

@@ -36,6 +36,9 @@ import Testing
                     setup.seen.origins.withLock { $0.append(origin) }
                     return setup.verdict
                 },
+                batches: BatchSide(
+                    each: { operations, _ in .success(operations.map { _ in setup.verdict }) },
+                    all: { _, _, _ in .failure(Problem(.internalError, "unset")) }),
                 ledger: ReadSide(
                     walletByID: { _ in .success(setup.ledgerWallet) },
                     transferByID: { _, _ in .success(setup.ledgerReceipt) },
