@@ -36,7 +36,7 @@ public enum Settings {
         "WALLET_BATCH_LINGER_US", default: 0, in: 0...20_000,
         "Microseconds that a lane with few operations waits for more; 0 never waits.")
     static let queueMax = ConfigurationKey<Int>.int(
-        "WALLET_QUEUE_MAX", default: 4096, in: 1...1_000_000, "Operations waiting in one lane at most.")
+        "WALLET_QUEUE_MAX", default: 16_384, in: 1...1_000_000, "Operations waiting in one lane at most.")
     static let readConnections = ConfigurationKey<Int>.int(
         "WALLET_READ_CONNECTIONS", default: 4, in: 1...256, "Connections for reads, for each database.")
 
@@ -92,6 +92,12 @@ public enum Settings {
     static let projectorPace = ConfigurationKey<Duration>.milliseconds(
         "WALLET_PROJECTOR_PACE_MS", default: 25, in: 0...1000,
         "From the beginning of one transaction of the projector to the next one's, at least.")
+    static let totalsPace = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_TOTALS_PACE_MS", default: 1000, in: 10...60_000,
+        "From one transaction of the totals to the next, at least.")
+    static let totalsRate = ConfigurationKey<Int>.int(
+        "WALLET_TOTALS_SWEEP_RATE", default: 5000, in: 1...10_000_000,
+        "Wallets looked at in a second for totals that are behind.")
     static let auditRate = ConfigurationKey<Int>.int(
         "WALLET_AUDIT_RATE", default: 200, in: 1...10_000_000, "Wallets audited in a second.")
     static let expiryPoll = ConfigurationKey<Duration>.milliseconds(
@@ -116,7 +122,8 @@ public enum Settings {
     ]
     static let events: [any AnyConfigurationKey] = [
         natsURL, stream, streamReplicas, streamMaxBytes, streamMaxAge, streamDuplicateWindow, consumer,
-        outboxRetention, outboxPoll, outboxLease, projectorBatch, projectorPace, auditRate, expiryPoll,
+        outboxRetention, outboxPoll, outboxLease, projectorBatch, projectorPace, totalsPace, totalsRate, auditRate,
+        expiryPoll,
     ]
 
     /// What `wallet api` reads.

@@ -38,9 +38,13 @@ enum WorkerCommand {
         let relay = try OutboxRelay(
             configuration: context.relayConfiguration(stream), pool: pool, connection: publishing,
             logger: context.logger, metrics: context.metrics, onLoss: { auditor.requestFullSweep() })
+        let totals = TotalsKeeper(
+            configuration: context.totalsConfiguration, ledger: context.ledger, projection: context.projection,
+            logger: context.logger, metrics: context.metrics)
         let projector = try Projector(
             configuration: context.projectorConfiguration(stream), database: context.projection,
-            connection: consuming, logger: context.logger, metrics: context.metrics)
+            connection: consuming, logger: context.logger, metrics: context.metrics,
+            onApplied: { totals.noticed($0) })
         let expirer = Expirer(
             pool: pool, writer: writer, poll: configuration[Settings.expiryPoll], logger: context.logger,
             metrics: context.metrics)
@@ -55,7 +59,7 @@ enum WorkerCommand {
             configuration[Settings.workerOperatorListen], readiness: readiness)
         context.logger.info("wallet worker starts", ["version": .string(WalletProgram.version)])
         return await context.run([
-            pool, writer, publishing, consuming, operators, auditor, projector, relay, expirer,
+            pool, writer, publishing, consuming, operators, auditor, totals, projector, relay, expirer,
         ])
     }
 }
@@ -91,5 +95,12 @@ extension ProcessContext {
         var auditor = AuditorConfiguration()
         auditor.rate = configuration[Settings.auditRate]
         return auditor
+    }
+
+    fileprivate var totalsConfiguration: TotalsConfiguration {
+        var totals = TotalsConfiguration()
+        totals.pace = configuration[Settings.totalsPace]
+        totals.sweepRate = configuration[Settings.totalsRate]
+        return totals
     }
 }

@@ -52,10 +52,14 @@ struct EventFields {
     }
 
     /// The event; `reader` is the one it was read with.
-    func event(in reader: JSONReader) throws(EventFlaw) -> WalletEvent {
+    func element(in reader: JSONReader) throws(EventFlaw) -> EventReading.Element {
         let values = FieldValues(reader: reader)
         guard let type else { throw .missing("type") }
-        guard let known = values.word(type, Self.types) else { throw .unknownType(reader.string(type)) }
+        guard let known = values.word(type, Self.types) else { return .skipped(type: reader.string(type)) }
+        return .event(try event(of: known, values))
+    }
+
+    private func event(of known: EventType, _ values: FieldValues) throws(EventFlaw) -> WalletEvent {
         guard let wallet else { throw .missing("data.wallet") }
         let after = try wallet.wallet(values)
         if !known.isOfWallet, transfer == nil { throw .missing("data.transfer") }

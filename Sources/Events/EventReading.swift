@@ -9,8 +9,6 @@ public enum EventFlaw: Error, Hashable, Sendable, CustomStringConvertible {
     case missing(String)
     /// A member's value makes no sense.
     case invalid(member: String, value: String)
-    /// A type this program does not know.
-    case unknownType(String)
 
     /// The flaw in words.
     public var description: String {
@@ -18,7 +16,6 @@ public enum EventFlaw: Error, Hashable, Sendable, CustomStringConvertible {
         case .malformed(let message): "not an event: \(message)"
         case .missing(let member): "the member \(member) is missing"
         case .invalid(let member, let value): "the member \(member) has the value \(value.prefix(80))"
-        case .unknownType(let type): "the event type \(type.prefix(80)) is unknown"
         }
     }
 }
@@ -29,6 +26,8 @@ public enum EventReading {
     public enum Element: Hashable, Sendable {
         /// A readable event.
         case event(WalletEvent)
+        /// An event of a type that tells projections nothing, or that newer programs brought: to be passed over.
+        case skipped(type: String)
         /// Anything else.
         case flawed(EventFlaw, payload: [UInt8])
     }
@@ -55,7 +54,7 @@ public enum EventReading {
         var events: [Element] = []
         try reader.beginArray()
         while try reader.nextElement() {
-            events.append(.event(try EventFields(from: &reader).event(in: reader)))
+            events.append(try EventFields(from: &reader).element(in: reader))
         }
         try reader.finish()
         return events
@@ -64,7 +63,7 @@ public enum EventReading {
     private static func element(_ payload: [UInt8]) -> Element {
         do {
             var reader = JSONReader(payload, maxDepth: 48)
-            return .event(try EventFields(from: &reader).event(in: reader))
+            return try EventFields(from: &reader).element(in: reader)
         } catch let flaw as EventFlaw {
             return .flawed(flaw, payload: payload)
         } catch let error as JSONError {

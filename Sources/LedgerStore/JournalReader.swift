@@ -40,7 +40,7 @@ public struct StoredTransfer: Sendable {
     public let awaitsExpiry: Bool
     /// The journal row of `createdVersion`.
     public let creation: Entry?
-    /// The journal row of `resolvedVersion`.
+    /// The journal row of `resolvedVersion`; for a pending transfer that of its newest extension.
     public let resolution: Entry?
 }
 

@@ -18,6 +18,9 @@ enum Comparison {
         compare("pending debit", wallet.pendingDebit, newest.pendingDebit, &problems)
         compare("pending credit", wallet.pendingCredit, newest.pendingCredit, &problems)
         compare("overdraft limit", wallet.overdraftLimit, newest.overdraftLimit, &problems)
+        if wallet.status != newest.status {
+            problems.append("status is \(wallet.status.word), in the journal \(newest.status.word)")
+        }
         return problems.map(drift)
     }
 
@@ -53,8 +56,8 @@ enum Comparison {
             problems.append("asset is projected as \(projected.asset.code), in the ledger \(wallet.asset.code)")
         }
         if projected.ownerID != wallet.ownerID { problems.append("owner is projected differently") }
-        if projected.status != wallet.status {
-            problems.append("status is projected as \(projected.status.word), in the ledger \(wallet.status.word)")
+        if projected.status != entry.status {
+            problems.append("status is projected as \(projected.status.word), in the journal \(entry.status.word)")
         }
         return problems.map {
             Drift(kind: .projectionDiffers, walletID: wallet.id, version: entry.version, problem: $0)
@@ -88,7 +91,8 @@ enum Comparison {
             if creation.amount != row.amount {
                 problems.append("its amount is \(row.amount), in the journal \(creation.amount) minor units")
             }
-            if creation.expiresAt != row.expiresAt { problems.append("its expiry is not the journal's") }
+            let newest = row.resolution ?? creation
+            if newest.expiresAt ?? creation.expiresAt != row.expiresAt { problems.append("its expiry is not the journal's") }
         } else {
             problems.append("the journal does not create it at version \(row.createdVersion)")
         }

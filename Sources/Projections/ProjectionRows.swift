@@ -23,10 +23,11 @@ struct ProjectionRows {
             updatedAt: Timestamp(microseconds: try result.timestamp(row, column + 2)))
     }
 
-    /// A transfer, from `column` on, with `wallet` as the transfer's newest entry left it.
+    /// A transfer, from `column` on, and what reversals gave back of it, with `wallet` as the transfer's newest entry left it.
     func receipt(_ result: PostgresResult, _ row: Int, from column: Int, of wallet: Wallet) throws -> Receipt {
         guard let status = TransferStatus(rawValue: try result.int16(row, column + 8)),
-            let direction = Direction(rawValue: try result.int16(row, column + 9))
+            let direction = Direction(rawValue: try result.int16(row, column + 9)),
+            let purpose = TransferPurpose(rawValue: try result.int16(row, column + 21))
         else { throw LedgerStoreError.inconsistent("a projected transfer of wallet \(wallet.id) has no status") }
         let transfer = Transfer(
             id: TransferID(RawUUID(bits: try result.uuid(row, column + 1))), walletID: wallet.id,
@@ -41,7 +42,10 @@ struct ProjectionRows {
             createdVersion: try result.int64(row, column + 2),
             createdAt: Timestamp(microseconds: try result.timestamp(row, column + 4)),
             version: try result.int64(row, column + 3),
-            resolvedAt: try result.optionalTimestamp(row, column + 5).map(Timestamp.init(microseconds:)))
+            resolvedAt: try result.optionalTimestamp(row, column + 5).map(Timestamp.init(microseconds:)),
+            purpose: purpose,
+            reverses: try result.optionalUUID(row, column + 22).map { TransferID(RawUUID(bits: $0)) },
+            reversedAmount: try result.int128(row, column + 24), actor: try result.optionalText(row, column + 23))
         var then = wallet
         then.version = transfer.version
         then.balance = try result.int128(row, column + 12)

@@ -8,7 +8,13 @@ enum ProjectionStatements {
     private static let transferColumns = """
         wallet_id, transfer_id, created_version, version, created_at, resolved_at, expires_at, counterparty, status,
         direction, amount, completed_amount, wallet_balance, wallet_pending_debit, wallet_pending_credit,
-        wallet_overdraft_limit, reason, reference_id, description, note, metadata
+        wallet_overdraft_limit, reason, reference_id, description, note, metadata, purpose, reverses, actor
+        """
+
+    /// What reversals gave back of the transfer `t`.
+    private static let reversedAmount = """
+        (SELECT coalesce(sum(r.amount), 0) FROM projection.transfers r
+            WHERE r.wallet_id = t.wallet_id AND r.reverses = t.transfer_id)
         """
 
     private static func prefixed(_ columns: String, _ alias: String) -> String {
@@ -39,7 +45,8 @@ enum ProjectionStatements {
             unnest($8::uuid[]), unnest($9::int2[]), unnest($10::int2[]), unnest($11::numeric[]),
             unnest($12::numeric[]), unnest($13::numeric[]), unnest($14::numeric[]), unnest($15::numeric[]),
             unnest($16::numeric[]), unnest($17::text[]), unnest($18::text[]), unnest($19::text[]),
-            unnest($20::text[]), unnest($21::text[])
+            unnest($20::text[]), unnest($21::text[]), unnest($22::int2[]), unnest($23::uuid[]),
+            unnest($24::text[])
         ON CONFLICT (wallet_id, transfer_id)
         DO UPDATE SET \(assignments(transferColumns, except: ["wallet_id", "transfer_id"]))
 
@@ -93,12 +100,14 @@ enum ProjectionStatements {
     static let reader: [String: String] = [
         "projection_wallet": "SELECT \(walletColumns) FROM projection.wallets WHERE id = $1",
         "projection_transfer": """
-        SELECT \(prefixed(walletColumns, "w")), \(prefixed(transferColumns, "t"))
+        SELECT \(prefixed(walletColumns, "w")), \(prefixed(transferColumns, "t")),
+            \(reversedAmount)
         FROM projection.transfers t JOIN projection.wallets w ON w.id = t.wallet_id
         WHERE t.wallet_id = $1 AND t.transfer_id = $2
         """,
         "projection_transfers": """
-        SELECT \(prefixed(walletColumns, "w")), \(prefixed(transferColumns, "t"))
+        SELECT \(prefixed(walletColumns, "w")), \(prefixed(transferColumns, "t")),
+            \(reversedAmount)
         FROM projection.transfers t JOIN projection.wallets w ON w.id = t.wallet_id
         WHERE t.wallet_id = $1 AND t.created_version < $2
             AND ($3::int2 IS NULL OR t.status = $3) AND ($4::int2 IS NULL OR t.direction = $4)

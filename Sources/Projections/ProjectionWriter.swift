@@ -40,7 +40,7 @@ public final class ProjectionWriter {
     ].map { PostgresArray(of: $0) }
     private let transfers: [PostgresArray] = [
         .uuid, .uuid, .int8, .int8, .timestamp, .timestamp, .timestamp, .uuid, .int2, .int2, .numeric, .numeric,
-        .numeric, .numeric, .numeric, .numeric, .text, .text, .text, .text, .text,
+        .numeric, .numeric, .numeric, .numeric, .text, .text, .text, .text, .text, .int2, .uuid, .text,
     ].map { PostgresArray(of: $0) }
 
     /// Writes through `connection`, on which the statements are prepared.
@@ -154,6 +154,9 @@ public final class ProjectionWriter {
         transfers[18].append(text: transfer.description)
         transfers[19].append(text: transfer.note)
         transfers[20].append(text: transfer.metadata)
+        transfers[21].append(int2: transfer.purpose.rawValue)
+        transfers[22].append(uuid: transfer.reverses?.uuid.bits)
+        transfers[23].append(text: transfer.actor)
     }
 }
 

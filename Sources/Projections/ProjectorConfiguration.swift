@@ -45,6 +45,7 @@ struct ProjectorMetrics: Sendable {
     let reconnects: Counter
     let consumersMade: Counter
     let postponed: Counter
+    let skipped: Counter
 
     init(_ registry: MetricsRegistry) {
         events = registry.counter("wallet_projector_events_total", "Events applied to the projections.")
@@ -63,5 +64,7 @@ struct ProjectorMetrics: Sendable {
             "wallet_projector_consumer_losses_total", "Times the consumer or its stream was found to be gone.")
         postponed = registry.counter(
             "wallet_projector_postponed_total", "Messages given back to the stream, to come again.")
+        skipped = registry.counter(
+            "wallet_projector_skipped_total", "Events of types that tell the projections nothing or are not known.")
     }
 }

@@ -59,7 +59,6 @@ import Testing
         let type = "\"type\":\"\(event.type.rawValue)\""
         let flawed: [(String, EventFlaw)] = [
             ("17", .malformed("")), (#""text""#, .malformed("")), ("{}", .missing("type")),
-            (good.replacing(type, with: #""type":"wallet.exploded.v1""#), .unknownType("wallet.exploded.v1")),
             (good.replacing(#""data":{"#, with: #""data":{}, "was":{"#), .missing("data.wallet")),
             (
                 good.replacing(#""version":\#(event.wallet.version)"#, with: #""version":0"#),
@@ -85,6 +84,37 @@ import Testing
                 #expect(flaw == expected)
             }
         }
+    }
+
+    /// Newer programs may send what this one does not know.
+    @Test func anUnknownTypeIsSkipped() {
+        var random = TestRandom()
+        let event = RandomEvent.make(using: &random)
+        let good = String(decoding: Self.message([event]).dropFirst().dropLast(), as: UTF8.self)
+        let type = "\"type\":\"\(event.type.rawValue)\""
+        let unknown = good.replacing(type, with: #""type":"wallet.exploded.v1""#)
+        let elements = EventReading.elements(of: Array("[\(good),\(unknown),\(good)]".utf8))
+        #expect(elements == [.event(event), .skipped(type: "wallet.exploded.v1"), .event(event)])
+    }
+
+    @Test func balanceChangesAreTold() throws {
+        var random = TestRandom()
+        var (changes, total) = (0, 0)
+        for _ in 0..<200 {
+            var collector = EventMessages(partitions: 3, eventsPerMessage: 500, tellsBalances: true)
+            let event = RandomEvent.make(using: &random)
+            collector.append(event)
+            let count = collector.eventCount
+            let message = try #require(try EventMessages.messages(in: collector.takeFramed()).first)
+            let elements = EventReading.elements(of: message.payload)
+            #expect(elements.count == count && message.eventCount == count && elements.first == .event(event))
+            if count == 2 { #expect(elements.last == .skipped(type: "wallet.balance_changed.v1")) }
+            let settles = event.transfer?.status == .completed || event.type == .walletCreated
+            #expect(count <= (settles ? 2 : 1))
+            changes += count - 1
+            total += 1
+        }
+        #expect(changes > 0 && changes < total)
     }
 
     @Test func whatIsNoArrayIsOneFlawedElement() {
@@ -151,7 +181,8 @@ import Testing
 /// Events with everything that may be in one.
 enum RandomEvent {
     static func make(using random: inout TestRandom, metadata: String? = nil) -> WalletEvent {
-        let kind = EntryKind.allCases[random.below(EntryKind.allCases.count)]
+        let type = EventType.allCases[random.below(EventType.allCases.count)]
+        let kind = kind(of: type)
         let scale = random.below(Asset.largestScale + 1)
         let asset = Asset(code: "A\(scale)", scale: scale) ?? Asset(code: "A", scale: 0).unsafelyUnwrapped
         let version = Int64(1 + random.below(1_000_000))
@@ -162,9 +193,23 @@ enum RandomEvent {
             status: WalletStatus.allCases[random.below(3)], metadata: metadata ?? self.metadata(&random),
             createdAt: moment(&random), updatedAt: moment(&random))
         let origin = EventOrigin(correlationID: text(&random), traceParent: text(&random))
-        let type = EventType(kind)
         return WalletEvent(
-            type: type, wallet: wallet, transfer: transfer(kind, in: wallet, using: &random), origin: origin)
+            type: type, wallet: wallet, transfer: transfer(kind, in: wallet, using: &random),
+            related: type == .transferReversed ? transfer(.completed, in: wallet, using: &random) : nil,
+            origin: origin)
+    }
+
+    private static func kind(of type: EventType) -> EntryKind {
+        switch type {
+        case .walletCreated: .opened
+        case .walletFrozen, .walletUnfrozen, .walletClosed, .walletAmended: .amended
+        case .transferPending: .pending
+        case .transferExtended: .extended
+        case .transferCompleted: .completed
+        case .transferReversed: .posted
+        case .transferFailed: .reverted
+        case .transferExpired: .expired
+        }
     }
 
     private static func transfer(
@@ -179,7 +224,10 @@ enum RandomEvent {
             counterparty: random.below(2) == 0 ? nil : WalletID(uuid(&random)),
             expiresAt: random.below(2) == 0 ? nil : moment(&random), metadata: metadata(&random),
             createdVersion: 1 + Int64(random.below(1000)), createdAt: moment(&random), version: wallet.version,
-            resolvedAt: standing.status == .pending ? nil : moment(&random))
+            resolvedAt: standing.status == .pending ? nil : moment(&random),
+            purpose: TransferPurpose.allCases[random.below(3)],
+            reverses: random.below(2) == 0 ? nil : TransferID(uuid(&random)),
+            reversedAmount: random.below(2) == 0 ? 0 : abs(money(&random)), actor: text(&random))
     }
 
     private static func uuid(_ random: inout TestRandom) -> RawUUID {

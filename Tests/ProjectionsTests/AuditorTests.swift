@@ -164,7 +164,7 @@ import Testing
             try await Self.projectAll(path)
             let audit = CompleteAudit(
                 ledger: try path.database.configuration(), projection: try path.projectionDatabase.configuration(),
-                assets: AssetTable(), grace: .zero)
+                assets: AssetTable(), grace: .zero, totals: false)
             let clean = try #require(try await audit.audit(wallets[0]))
             #expect(clean.isClean && clean.wallets == 1 && clean.transfers == 4 && clean.entries == 7)
             #expect(try await audit.audit(WalletID(RawUUID(bits: 1))) == nil)
