@@ -14,6 +14,12 @@ struct ContentHash {
         case credit = 3
         case complete = 4
         case revert = 5
+        case transfer = 6
+        case reverse = 7
+        case extend = 8
+        case adjust = 9
+        case amend = 10
+        case batch = 11
     }
 
     /// The fields. The numbers are part of stored digests and never change.
@@ -29,6 +35,13 @@ struct ContentHash {
         case description = 9
         case metadata = 10
         case note = 11
+        case counterparty = 12
+        case reversal = 13
+        case direction = 14
+        case walletStatus = 15
+        case overdraftLimit = 16
+        case metadataRemoval = 17
+        case item = 18
     }
 
     private var bytes: [UInt8] = []
@@ -44,22 +57,45 @@ struct ContentHash {
 
     mutating func add(wallet: WalletID) { add(.wallet, wallet.uuid.bits) }
     mutating func add(transfer: TransferID) { add(.transfer, transfer.uuid.bits) }
+    mutating func add(counterparty: WalletID) { add(.counterparty, counterparty.uuid.bits) }
+    mutating func add(reversal: TransferID) { add(.reversal, reversal.uuid.bits) }
     mutating func add(ownerID: String?) { add(.ownerID, ownerID) }
     mutating func add(asset: String?) { add(.asset, asset) }
     mutating func add(description: String?) { add(.description, description) }
     mutating func add(metadata: String?) { add(.metadata, metadata) }
     mutating func add(note: String?) { add(.note, note) }
 
-    mutating func add(amount: DecimalAmount?) {
+    mutating func add(direction: Direction) { add(.direction, byte: UInt8(truncatingIfNeeded: direction.rawValue)) }
+    mutating func add(amount: DecimalAmount?) { add(.amount, amount) }
+
+    /// An operation of a batch, by its own digest and key.
+    mutating func add(item: Operation) {
+        add(.item, length: 32)
+        append(item.contentHash ?? 0)
+        append(item.key?.digest ?? 0)
+    }
+
+    /// What an amendment asks for.
+    mutating func add(_ amendment: Amendment) {
+        if let status = amendment.status { add(.walletStatus, byte: UInt8(truncatingIfNeeded: status.rawValue)) }
+        switch amendment.metadata {
+        case .set(let metadata): add(metadata: metadata)
+        case .remove: add(.metadataRemoval, length: 0)
+        case nil: break
+        }
+        add(.overdraftLimit, amendment.overdraftLimit)
+        add(note: amendment.note)
+    }
+
+    private mutating func add(_ tag: Tag, _ amount: DecimalAmount?) {
         guard let amount else { return }
-        add(.amount, length: 17)
+        add(tag, length: 17)
         append(UInt128(bitPattern: amount.unscaled))
         bytes.append(UInt8(truncatingIfNeeded: amount.decimals))
     }
 
     mutating func add(settlesAtOnce: Bool) {
-        add(.status, length: 1)
-        bytes.append(settlesAtOnce ? 1 : 0)
+        add(.status, byte: settlesAtOnce ? 1 : 0)
     }
 
     mutating func add(expiry: TransferOrder.Expiry) {
@@ -74,6 +110,11 @@ struct ContentHash {
         guard let text else { return }
         add(tag, length: text.utf8.count)
         bytes.append(contentsOf: text.utf8)
+    }
+
+    private mutating func add(_ tag: Tag, byte: UInt8) {
+        add(tag, length: 1)
+        bytes.append(byte)
     }
 
     private mutating func add(_ tag: Tag, _ number: UInt128) {

@@ -171,6 +171,8 @@ struct Problem: Error, Sendable {
     let detail: String
     var errors: [FieldError] = []
     var members = Extension.none
+    /// The place in an all-or-nothing batch of the operation that was refused.
+    var index: Int?
     /// Seconds until a repeat may help; becomes `Retry-After`.
     var retryAfter: Int?
     /// The methods of the route; becomes `Allow`.
@@ -213,6 +215,12 @@ extension Problem {
     /// The body.
     func body(correlationID: String) -> [UInt8] {
         var writer = JSONWriter(capacity: 512)
+        write(to: &writer, correlationID: correlationID)
+        return writer.finish()
+    }
+
+    /// Writes the body as a value.
+    func write(to writer: inout JSONWriter, correlationID: String) {
         writer.beginObject()
         writer.member("type", code.type)
         writer.member("title", code.title)
@@ -220,6 +228,7 @@ extension Problem {
         writer.member("detail", detail)
         writer.member("code", code.rawValue)
         writer.member("correlation_id", correlationID)
+        if let index { writer.member("index", index) }
         if !errors.isEmpty {
             writer.array("errors") { writer in
                 for error in errors {
@@ -231,6 +240,11 @@ extension Problem {
                 }
             }
         }
+        write(members, to: &writer)
+        writer.endObject()
+    }
+
+    private func write(_ members: Extension, to writer: inout JSONWriter) {
         switch members {
         case .none: break
         case .funds(let available, let amount, let asset):
@@ -256,7 +270,5 @@ extension Problem {
                 for name in names { writer.string(name) }
             }
         }
-        writer.endObject()
-        return writer.finish()
     }
 }
