@@ -1,5 +1,6 @@
 import JSON
 import Ledger
+import Requests
 
 /// Turns the body and headers of a write into an operation: everything that can be refused without knowing the wallet.
 struct RequestDecoder: Sendable {
@@ -73,22 +74,10 @@ struct RequestDecoder: Sendable {
         }
         let key = key(reference, headers, &reader)
         try reader.check()
-        var hash: UInt128?
-        if key != nil || id != nil {
-            var content = ContentHash(.openWallet)
-            if let id { content.add(wallet: WalletID(id)) }
-            content.add(ownerID: ownerID)
-            // As written: a repeat must be recognised even when the configured default has changed since.
-            content.add(asset: assetCode)
-            content.add(amount: balance)
-            content.add(metadata: metadata)
-            hash = content.value
-        }
-        let opening = Opening(
-            ownerID: ownerID, asset: asset, initialBalance: balance, metadata: metadata, hasClientID: id != nil)
-        return Operation(
-            walletID: WalletID(id ?? newID()), command: .open(opening), key: key, contentHash: hash,
-            expectedVersion: nil)
+        let request = OpeningRequest(
+            walletID: id.map { WalletID($0) }, ownerID: ownerID, asset: asset, writtenAsset: assetCode,
+            initialBalance: balance, metadata: metadata, key: key)
+        return request.operation(newID: newID)
     }
 
     private func transfer(
