@@ -85,7 +85,7 @@ let package = Package(
         tests(
             of: "Provisioning",
             [
-                "Ledger", "Events", "JSON", "Postgres", "Messaging", "LedgerStore", "Projections", "Runtime",
+                "Ledger", "Events", "JSON", "Requests", "Postgres", "Messaging", "LedgerStore", "Runtime",
                 "Observability",
             ]),
         tests(of: "Outbox", ["Ledger", "Events", "Postgres", "Messaging", "Runtime", "Observability"]),
