@@ -95,8 +95,10 @@ public final class Provisioner: Service {
         return try await runOnOwnThread("provisioner") {
             if try admin.streamInfo(configuration.stream) == nil {
                 guard configuration.createsStream else { return false }
-                _ = try admin.ensureStream(
-                    StreamConfiguration(name: configuration.stream, subjects: [configuration.subject]))
+                var stream = StreamConfiguration(name: configuration.stream, subjects: [configuration.subject])
+                // How much there may be of it is its users' business.
+                stream.maxBytes = -1
+                _ = try admin.ensureStream(stream)
             }
             var consumer = ConsumerConfiguration(name: configuration.consumer)
             consumer.filterSubject = configuration.subject
