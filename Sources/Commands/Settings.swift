@@ -33,7 +33,7 @@ public enum Settings {
         "WALLET_BATCH_MAX", default: 512, in: 1...4096,
         "Operations in one transaction at most; 1 is one transaction per request.")
     static let batchLinger = ConfigurationKey<Int>.int(
-        "WALLET_BATCH_LINGER_US", default: 0, in: 0...20_000,
+        "WALLET_BATCH_LINGER_US", default: 1000, in: 0...20_000,
         "Microseconds that a lane with few operations waits for more; 0 never waits.")
     static let queueMax = ConfigurationKey<Int>.int(
         "WALLET_QUEUE_MAX", default: 4096, in: 1...1_000_000, "Operations waiting in one lane at most.")
@@ -64,7 +64,9 @@ public enum Settings {
         "WALLET_HTTP_IDLE_TIMEOUT_MS", default: 60_000, in: 50...3_600_000, "For a connection without requests.")
 
     static let eventPartitions = ConfigurationKey<Int>.int(
-        "WALLET_EVENT_PARTITIONS", default: 8, in: 1...1024, "Subjects that events are spread over by wallet.")
+        "WALLET_EVENT_PARTITIONS", default: 1, in: 1...1024,
+        "Subjects that events are spread over by wallet, for consumers that want a share; each costs the broker a sync."
+    )
     static let eventsPerMessage = ConfigurationKey<Int>.int(
         "WALLET_EVENTS_PER_MESSAGE", default: 500, in: 1...500, "Events in one message at most.")
     static let stream = subjectPart("WALLET_STREAM", default: "WALLET_EVENTS", "The stream's name.")

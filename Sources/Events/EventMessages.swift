@@ -27,52 +27,56 @@ public struct EventMessages: Sendable {
     private static let closingSize = 256 * 1024
 
     private let eventsPerMessage: Int
-    private var open: [Chunk]
-    private var framed: [UInt8] = []
-    private var total = 0
+    private let partitions: Int
+    private var events: [WalletEvent] = []
 
     /// Events go to `partitions` partitions (1 to 65,535), at most `eventsPerMessage` (1 to 500) in a message.
     public init(partitions: Int, eventsPerMessage: Int) {
         self.eventsPerMessage = max(1, min(eventsPerMessage, 500))
-        open = Array(repeating: Chunk(), count: max(1, min(partitions, 65_535)))
+        self.partitions = max(1, min(partitions, 65_535))
     }
 
     /// How many events were collected.
-    public var eventCount: Int { total }
+    public var eventCount: Int { events.count }
 
-    /// Adds an event.
-    public mutating func append(_ event: WalletEvent) {
-        let partition = Int(event.wallet.id.placement % UInt64(open.count))
-        if open[partition].count == 0 { open[partition].writer.beginArray() }
-        open[partition].writer.event(event)
-        open[partition].count += 1
-        total += 1
-        if open[partition].count == eventsPerMessage || open[partition].writer.byteCount >= EventMessages.closingSize {
-            close(partition)
-        }
-    }
+    /// Adds an event. It is written only when all are taken: by then the database is busy with the batch's other rows.
+    public mutating func append(_ event: WalletEvent) { events.append(event) }
 
     /// The framing of everything collected; the collector is empty afterwards.
     public mutating func takeFramed() -> [UInt8] {
-        for partition in open.indices where open[partition].count > 0 { close(partition) }
-        let result = framed
-        framed.removeAll(keepingCapacity: true)
-        total = 0
-        return result
+        var open = [Chunk?](repeating: nil, count: partitions)
+        var framed: [UInt8] = []
+        framed.reserveCapacity(events.count * 1024)
+        for event in events {
+            let partition = Int(event.wallet.id.placement % UInt64(partitions))
+            var chunk = open[partition].take() ?? Chunk()
+            if chunk.count == 0 { chunk.writer.beginArray() }
+            chunk.writer.event(event)
+            chunk.count += 1
+            if chunk.count == eventsPerMessage || chunk.writer.byteCount >= EventMessages.closingSize {
+                Self.close(&chunk, partition, into: &framed)
+            }
+            open[partition] = consume chunk
+        }
+        for partition in open.indices {
+            guard var chunk = open[partition].take(), chunk.count > 0 else { continue }
+            Self.close(&chunk, partition, into: &framed)
+        }
+        events.removeAll(keepingCapacity: true)
+        return framed
     }
 
-    private mutating func close(_ partition: Int) {
-        open[partition].writer.endArray()
-        let payload = open[partition].writer.bytes
-        frame(UInt32(partition), bytes: 2)
-        frame(UInt32(open[partition].count), bytes: 2)
-        frame(UInt32(payload.count), bytes: 4)
-        framed.append(contentsOf: payload)
-        open[partition].writer.removeAll()
-        open[partition].count = 0
+    private static func close(_ chunk: inout Chunk, _ partition: Int, into framed: inout [UInt8]) {
+        chunk.writer.endArray()
+        append(UInt32(partition), bytes: 2, to: &framed)
+        append(UInt32(chunk.count), bytes: 2, to: &framed)
+        append(UInt32(chunk.writer.byteCount), bytes: 4, to: &framed)
+        framed.append(contentsOf: chunk.writer.bytes)
+        chunk.writer.removeAll()
+        chunk.count = 0
     }
 
-    private mutating func frame(_ value: UInt32, bytes: Int) {
+    private static func append(_ value: UInt32, bytes: Int, to framed: inout [UInt8]) {
         for index in (0..<bytes).reversed() { framed.append(UInt8(truncatingIfNeeded: value >> UInt32(8 * index))) }
     }
 
