@@ -27,10 +27,10 @@ public struct EventMessages: Sendable {
     private static let closingSize = 256 * 1024
 
     private let eventsPerMessage: Int
-    private let partitions: Int
     private let tellsBalances: Bool
-    private var collected: [(event: WalletEvent, change: BalanceChange?)] = []
-    private var total = 0
+    private let partitions: Int
+    private var events: [WalletEvent] = []
+    private var balanceChanges = 0
 
     /// Events go to `partitions` partitions (1 to 65,535), at most `eventsPerMessage` (1 to 500) in a message. With
     /// `tellsBalances` each event that changed settled money is followed by one of type `BalanceChange.type`.
@@ -41,44 +41,46 @@ public struct EventMessages: Sendable {
     }
 
     /// How many events were collected.
-    public var eventCount: Int { total }
+    public var eventCount: Int { events.count + balanceChanges }
 
     /// Adds an event. It is written only when all are taken: by then the database is busy with the batch's other rows.
     public mutating func append(_ event: WalletEvent) {
-        let change = tellsBalances ? BalanceChange(event) : nil
-        collected.append((event, change))
-        total += change == nil ? 1 : 2
+        events.append(event)
+        if tellsBalances, BalanceChange(event) != nil { balanceChanges += 1 }
     }
 
     /// The framing of everything collected; the collector is empty afterwards.
     public mutating func takeFramed() -> [UInt8] {
         var open = [Chunk?](repeating: nil, count: partitions)
         var framed: [UInt8] = []
-        framed.reserveCapacity(total * 1024)
-        for (event, change) in collected {
+        framed.reserveCapacity(events.count * 1024)
+        for event in events {
             let partition = Int(event.wallet.id.placement % UInt64(partitions))
             var chunk = open[partition].take() ?? Chunk()
-            append(to: &chunk, partition, into: &framed) { $0.event(event) }
-            if let change { append(to: &chunk, partition, into: &framed) { $0.event(change) } }
+            write(to: &chunk, partition, into: &framed) { $0.event(event) }
+            if tellsBalances, let change = BalanceChange(event) {
+                write(to: &chunk, partition, into: &framed) { $0.event(change) }
+            }
             open[partition] = consume chunk
         }
         for partition in open.indices {
             guard var chunk = open[partition].take(), chunk.count > 0 else { continue }
             Self.close(&chunk, partition, into: &framed)
         }
-        collected.removeAll(keepingCapacity: true)
-        total = 0
+        events.removeAll(keepingCapacity: true)
+        balanceChanges = 0
         return framed
     }
 
-    private func append(
-        to chunk: inout Chunk, _ partition: Int, into framed: inout [UInt8], _ write: (inout JSONWriter) -> Void
+    private func write(
+        to chunk: inout Chunk, _ partition: Int, into framed: inout [UInt8], _ event: (inout JSONWriter) -> Void
     ) {
         if chunk.count == 0 { chunk.writer.beginArray() }
-        write(&chunk.writer)
+        event(&chunk.writer)
         chunk.count += 1
-        guard chunk.count == eventsPerMessage || chunk.writer.byteCount >= EventMessages.closingSize else { return }
-        Self.close(&chunk, partition, into: &framed)
+        if chunk.count == eventsPerMessage || chunk.writer.byteCount >= EventMessages.closingSize {
+            Self.close(&chunk, partition, into: &framed)
+        }
     }
 
     private static func close(_ chunk: inout Chunk, _ partition: Int, into framed: inout [UInt8]) {
