@@ -38,7 +38,7 @@ enum StepCheck {
     private static func decisionFlaw(_ operation: Operation, _ decision: Decision, _ before: Book) -> String? {
         switch decision.verdict {
         case .applied(let receipt):
-            guard let first = decision.postings.first, Receipt(first) == receipt, first.entry.key == operation.key,
+            guard let first = decision.postings.first, first.receipt == receipt, first.entry.key == operation.key,
                 first.entry.actor == operation.actor
             else { return "applied, but not by a posting that leaves the receipt" }
         case .replayed:

@@ -35,7 +35,7 @@ struct TwoWalletTests {
         #expect(decision.postings.map(\.entry.actor) == ["alice", "alice"])
         #expect(decision.postings.map(\.transfer?.description) == ["rent", "rent"])
         #expect(decision.postings.map(\.transfer?.metadata) == ["{\"a\":1}", "{\"a\":1}"])
-        #expect(decision.verdict == .applied(Receipt(decision.postings[0])))
+        #expect(decision.verdict == .applied(decision.postings[0].receipt))
         #expect(sums(book) == [[1000, 0, 400], [500, 400, 0]])
         let complete = operation(.complete(transfer(1), amount: try sum("3")), on: wallet(2), key: key(1), hash: 3)
         let completed = book.submit(complete, at: second(2))
