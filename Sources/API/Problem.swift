@@ -12,6 +12,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case walletNotFound = "wallet_not_found"
     case counterpartyNotFound = "counterparty_not_found"
     case transferNotFound = "transfer_not_found"
+    case balanceNotFound = "balance_not_found"
     case methodNotAllowed = "method_not_allowed"
     case requestTimeout = "request_timeout"
     case walletExists = "wallet_exists"
@@ -21,6 +22,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case transferNotReversible = "transfer_not_reversible"
     case walletNotActive = "wallet_not_active"
     case counterpartyNotActive = "counterparty_not_active"
+    case transferAmbiguous = "transfer_ambiguous"
     case walletNotEmpty = "wallet_not_empty"
     case overdraftInUse = "overdraft_in_use"
     case versionMismatch = "version_mismatch"
@@ -50,12 +52,12 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     public var status: Int {
         switch self {
         case .malformedRequest, .invalidRequest, .invalidCursor: 400
-        case .routeNotFound, .walletNotFound, .counterpartyNotFound, .transferNotFound: 404
+        case .routeNotFound, .walletNotFound, .counterpartyNotFound, .transferNotFound, .balanceNotFound: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
         case .walletExists, .transferExists, .transferNotPending, .walletNotActive: 409
         case .transferNotCompleted, .transferNotReversible, .counterpartyNotActive: 409
-        case .walletNotEmpty, .overdraftInUse: 409
+        case .walletNotEmpty, .overdraftInUse, .transferAmbiguous: 409
         case .versionMismatch: 412
         case .payloadTooLarge: 413
         case .targetTooLong: 414
@@ -81,6 +83,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .walletNotFound: "No such wallet"
         case .counterpartyNotFound: "No such other wallet"
         case .transferNotFound: "No such transfer"
+        case .balanceNotFound: "The wallet was not there yet"
         case .methodNotAllowed: "The route does not know this method"
         case .requestTimeout: "The request came too slowly"
         case .walletExists: "The wallet exists already"
@@ -90,6 +93,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .transferNotReversible: "The transfer cannot be reversed"
         case .walletNotActive: "The wallet is not active"
         case .counterpartyNotActive: "The other wallet is not active"
+        case .transferAmbiguous: "Several wallets have such a transfer"
         case .walletNotEmpty: "The wallet is not empty"
         case .overdraftInUse: "The overdraft is in use"
         case .versionMismatch: "The wallet has moved on"

@@ -10,6 +10,7 @@ enum Method: String, Sendable {
 /// What a route does.
 enum Route: Int, CaseIterable, Sendable {
     case openWallet
+    case wallets
     case wallet
     case amend
     case debit
@@ -23,6 +24,12 @@ enum Route: Int, CaseIterable, Sendable {
     case adjust
     case move
     case batch
+    case transaction
+    case balance
+    case balanceAudit
+    case entries
+    case analytics
+    case world
     case health
     case ready
 
@@ -39,7 +46,9 @@ enum Route: Int, CaseIterable, Sendable {
         case .extend: .extend
         case .adjust: .adjust
         case .move: .transfer
-        case .wallet, .transfers, .transfer, .batch, .health, .ready: nil
+        case .wallets, .wallet, .transfers, .transfer, .batch, .transaction, .balance, .balanceAudit, .entries,
+            .analytics, .world, .health, .ready:
+            nil
         }
     }
 
@@ -47,7 +56,9 @@ enum Route: Int, CaseIterable, Sendable {
     var successStatus: Int {
         switch self {
         case .openWallet, .debit, .credit, .reverse, .adjust, .move: 201
-        case .wallet, .amend, .transfers, .transfer, .complete, .revert, .extend, .batch, .health, .ready: 200
+        case .wallets, .wallet, .amend, .transfers, .transfer, .complete, .revert, .extend, .batch, .transaction,
+            .balance, .balanceAudit, .entries, .analytics, .world, .health, .ready:
+            200
         }
     }
 }
@@ -93,13 +104,22 @@ enum Router {
             methods: [(.post, .extend)]),
         Resource(segments: [.word("v1"), .word("transfers")], methods: [(.post, .move)]),
         Resource(segments: [.word("v1"), .word("batches")], methods: [(.post, .batch)]),
+        Resource(segments: [.word("v1"), .word("transfers"), .transferID], methods: [(.get, .transaction)]),
+        Resource(segments: [.word("v1"), .word("transactions"), .transferID], methods: [(.get, .transaction)]),
+        Resource(segments: [.word("v1"), .wallets, .walletID, .word("balance")], methods: [(.get, .balance)]),
+        Resource(
+            segments: [.word("v1"), .wallets, .walletID, .word("balance"), .word("audit")],
+            methods: [(.get, .balanceAudit)]),
+        Resource(segments: [.word("v1"), .wallets, .walletID, .word("entries")], methods: [(.get, .entries)]),
+        Resource(segments: [.word("v1"), .wallets, .walletID, .word("analytics")], methods: [(.get, .analytics)]),
+        Resource(segments: [.word("v1"), .word("admin"), .word("world")], methods: [(.get, .world)]),
         Resource(
             segments: [.word("v1"), .wallets, .walletID, .word("transfers"), .transferID],
             methods: [(.get, .transfer)]),
         Resource(segments: [.word("v1"), .wallets, .walletID, .word("transfers")], methods: [(.get, .transfers)]),
         Resource(segments: [.word("v1"), .wallets, .walletID, .word("adjustments")], methods: [(.post, .adjust)]),
         Resource(segments: [.word("v1"), .wallets, .walletID], methods: [(.get, .wallet), (.patch, .amend)]),
-        Resource(segments: [.word("v1"), .wallets], methods: [(.post, .openWallet)]),
+        Resource(segments: [.word("v1"), .wallets], methods: [(.get, .wallets), (.post, .openWallet)]),
         Resource(segments: [.word("v1"), .word("health")], methods: [(.get, .health)]),
         Resource(segments: [.word("v1"), .word("ready")], methods: [(.get, .ready)]),
     ]

@@ -27,7 +27,7 @@ public struct APIConfiguration: Sendable {
 public final class WalletAPI: Sendable {
     let service: WalletService
     let decoder: RequestDecoder
-    private let reader: FreshReader
+    let reader: FreshReader
     private let readiness: Readiness
     private let frame: RequestFrame
 
@@ -70,6 +70,8 @@ public final class WalletAPI: Sendable {
         case .wallet: try await wallet(destination, request, headers)
         case .transfer: try await transfer(destination, request, headers)
         case .transfers: try await transfers(destination, request, headers)
+        case .wallets, .transaction, .balance, .balanceAudit, .entries, .analytics, .world:
+            try await past(destination, request, headers)
         case .health: Answer.status("alive")
         case .ready: try await readiness.answer()
         }
@@ -162,7 +164,7 @@ public final class WalletAPI: Sendable {
 
 extension Answer {
     /// The answer with a word about where it was read.
-    fileprivate func from(_ source: ReadSource) -> Answer {
+    func from(_ source: ReadSource) -> Answer {
         var answer = self
         answer.headers.append(("Wallet-Source", source.rawValue))
         return answer

@@ -91,6 +91,7 @@ public struct WalletService: Sendable {
     let batches: BatchSide
     let ledger: ReadSide
     let projection: ReadSide
+    let past: any PastReading
 
     /// Puts the write path and both readers together.
     public init(writer: LedgerWriter, ledger: LedgerReader, projection: ProjectionReader) {
@@ -99,17 +100,19 @@ public struct WalletService: Sendable {
                 await outcome { try await writer.submit(operation, origin: origin) }
             },
             batches: BatchSide(writer),
-            ledger: ReadSide(ledger), projection: ReadSide(projection))
+            ledger: ReadSide(ledger), projection: ReadSide(projection),
+            past: StoredPast(ledger: ledger, projection: projection))
     }
 
     init(
         submit: @escaping @Sendable (Operation, EventOrigin) async -> Result<Decision.Verdict, Problem>,
         batches: BatchSide,
-        ledger: ReadSide, projection: ReadSide
+        ledger: ReadSide, projection: ReadSide, past: any PastReading
     ) {
         self.submit = submit
         self.batches = batches
         self.ledger = ledger
         self.projection = projection
+        self.past = past
     }
 }
