@@ -83,6 +83,7 @@ struct ProcessContext: Sendable {
         bounds.lingerEnough = max(1, configuration[Settings.batchMax] / 8)
         bounds.eventPartitions = configuration[Settings.eventPartitions]
         bounds.eventsPerMessage = configuration[Settings.eventsPerMessage]
+        bounds.tellsBalances = configuration[Settings.balanceEvents]
         return LedgerWriter(
             configuration: bounds, database: ledger, assets: assets, logger: logger, metrics: metrics)
     }

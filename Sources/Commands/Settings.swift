@@ -33,10 +33,11 @@ public enum Settings {
         "WALLET_BATCH_MAX", default: 512, in: 1...4096,
         "Operations in one transaction at most; 1 is one transaction per request.")
     static let batchLinger = ConfigurationKey<Int>.int(
-        "WALLET_BATCH_LINGER_US", default: 0, in: 0...20_000,
+        "WALLET_BATCH_LINGER_US", default: 1000, in: 0...20_000,
         "Microseconds that a lane with few operations waits for more; 0 never waits.")
     static let queueMax = ConfigurationKey<Int>.int(
-        "WALLET_QUEUE_MAX", default: 16_384, in: 1...1_000_000, "Operations waiting in one lane at most.")
+        "WALLET_QUEUE_MAX", default: 16_384, in: 1...1_000_000,
+        "Operations waiting in one lane at most; a batch that is larger waits for an empty one.")
     static let readConnections = ConfigurationKey<Int>.int(
         "WALLET_READ_CONNECTIONS", default: 4, in: 1...256, "Connections for reads, for each database.")
 
@@ -64,9 +65,14 @@ public enum Settings {
         "WALLET_HTTP_IDLE_TIMEOUT_MS", default: 60_000, in: 50...3_600_000, "For a connection without requests.")
 
     static let eventPartitions = ConfigurationKey<Int>.int(
-        "WALLET_EVENT_PARTITIONS", default: 8, in: 1...1024, "Subjects that events are spread over by wallet.")
+        "WALLET_EVENT_PARTITIONS", default: 1, in: 1...1024,
+        "Subjects that events are spread over by wallet, for consumers that want a share; each costs the broker a sync."
+    )
     static let eventsPerMessage = ConfigurationKey<Int>.int(
         "WALLET_EVENTS_PER_MESSAGE", default: 500, in: 1...500, "Events in one message at most.")
+    static let balanceEvents = ConfigurationKey<Bool>.bool(
+        "WALLET_BALANCE_EVENTS", default: false,
+        "Tell each change of settled money once more by a small event of its own.")
     static let stream = subjectPart("WALLET_STREAM", default: "WALLET_EVENTS", "The stream's name.")
     static let streamReplicas = ConfigurationKey<Int>.int(
         "WALLET_STREAM_REPLICAS", default: 1, in: 1...5, "The stream's replicas; 3 in production.")
@@ -115,6 +121,7 @@ public enum Settings {
     static let assetKeys: [any AnyConfigurationKey] = [defaultAsset, assets]
     static let writer: [any AnyConfigurationKey] = [
         lanes, batchMax, batchLinger, queueMax, requestTimeout, shutdownTimeout, eventPartitions, eventsPerMessage,
+        balanceEvents,
     ]
     static let http: [any AnyConfigurationKey] = [
         listen, apiOperatorListen, readConnections, httpLoops, httpMaxConnections, httpHeaderTimeout, httpBodyTimeout,

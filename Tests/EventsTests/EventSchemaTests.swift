@@ -166,7 +166,7 @@ enum EventStory {
         try story.amend(status: .active)
         try story.reverse(6, by: 7, "0.25")
         try story.amend(status: nil)
-        try story.create(8, .credit, "84.49", settlesAtOnce: true)
+        try story.create(8, .credit, "111.24", settlesAtOnce: true)
         try story.amend(status: .closed)
         return story.events + [try story.withLimitAndCounterparty()]
     }
