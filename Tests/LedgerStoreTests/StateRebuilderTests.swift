@@ -58,7 +58,8 @@ import Testing
         defer { connection.close() }
         try connection.execute(
             """
-            UPDATE ledger.wallets SET balance = balance + 1, version = version + 3, status = 2 WHERE id = '\(wallets[0])';
+            UPDATE ledger.wallets SET balance = balance + 1, version = version + 3, status = 2
+                WHERE id = '\(wallets[0])';
             UPDATE ledger.wallets SET chain = sha256('x') WHERE id = '\(wallets[1])';
             DELETE FROM ledger.transfers WHERE wallet_id = '\(wallets[2])' AND status = 1;
             UPDATE ledger.transfers SET reversed_amount = 0 WHERE wallet_id = '\(wallets[3])';
