@@ -1,4 +1,5 @@
 import Ledger
+import LedgerStore
 import Projections
 import Runtime
 
@@ -14,6 +15,8 @@ enum RebuildCommand {
             options: [
                 .configurationFile, .flag("all", "Rebuild all wallets."),
                 .flag("totals", "Rebuild the totals instead of wallets and transfers."),
+                .flag("state", "Compare the ledger's own wallets and transfers with the journal."),
+                .flag("repair", "With --state: write anew what differs."),
             ],
             positionals: [("WALLET", "A wallet's id.")]),
         run: run)
@@ -22,6 +25,13 @@ enum RebuildCommand {
         let text = arguments.positionals.first
         guard (text != nil) != arguments.flag("all") else { throw UsageError("name one wallet, or write --all") }
         let context = try ProcessContext("rebuild", Settings.operations, arguments)
+        guard arguments.flag("state") || !arguments.flag("repair") else {
+            throw UsageError("--repair goes with --state")
+        }
+        guard !arguments.flag("state") || !arguments.flag("totals") else {
+            throw UsageError("write --state or --totals, not both")
+        }
+        if arguments.flag("state") { return try await rebuildState(text, arguments.flag("repair"), context) }
         if arguments.flag("totals") { return try await rebuildTotals(text, context) }
         let rebuilder = Rebuilder(ledger: context.ledger, projection: context.projection, assets: context.assets)
         let report: Rebuilder.Report
@@ -55,5 +65,27 @@ enum RebuildCommand {
         Terminal.write("totals of \(report.wallets) wallets counted anew from \(report.entries) entries\n")
         if report.strays > 0 { Terminal.write("\(report.strays) wallets removed that the ledger does not know\n") }
         return 0
+    }
+
+    private static func rebuildState(
+        _ text: String?, _ repair: Bool, _ context: ProcessContext
+    ) async throws -> Int32 {
+        let rebuilder = StateRebuilder(ledger: context.ledger, assets: context.assets)
+        let report: StateRebuilder.Report
+        if let text {
+            guard let done = try await rebuilder.rebuild(try WalletID(argument: text), repair: repair) else {
+                Terminal.complain("wallet: there is no wallet \(text)")
+                return 1
+            }
+            report = done
+        } else {
+            report = try await rebuilder.rebuildAll(repair: repair) { _ in true }
+        }
+        for line in report.differences { Terminal.write("\(line)\n") }
+        for discrepancy in report.contradictions { Terminal.write("the journal contradicts itself: \(discrepancy)\n") }
+        Terminal.write(
+            "\(report.wallets) wallets derived from \(report.entries) entries: \(report.differing) differ, "
+                + "\(report.repaired) repaired\n")
+        return report.differing == report.repaired && report.contradictions.isEmpty ? 0 : 1
     }
 }

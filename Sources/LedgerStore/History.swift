@@ -50,8 +50,8 @@ public struct StatementQuery: Hashable, Sendable {
 public struct PastWallet: Sendable {
     /// The wallet as it is now.
     public let wallet: Wallet
-    /// The wallet as its journal left it then; nil when it did not exist yet, or has not come so far. Balances, version,
-    /// status, overdraft limit and `updatedAt` are those of then, everything else is that of now.
+    /// The wallet as its journal left it then; nil when it did not exist yet, or has not come so far. Balances,
+    /// version, status, overdraft limit and `updatedAt` are those of then, everything else is that of now.
     public let then: Wallet?
 }
 

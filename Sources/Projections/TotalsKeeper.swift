@@ -22,9 +22,9 @@ public struct TotalsConfiguration: Sendable {
 
 /// Keeps daily totals and the balances of the outside accounts. Any number may run at once.
 ///
-/// It is told which wallets changed, and it looks for itself, wallet after wallet, for changes that nobody told of: after
-/// a crash, or when messages were lost. What counts is the journal alone; how often and in which order a change is
-/// told of does not matter.
+/// It is told which wallets changed, and it looks for itself, wallet after wallet, for changes that nobody told of:
+/// after a crash, or when messages were lost. What counts is the journal alone; how often and in which order a change
+/// is told of does not matter.
 public final class TotalsKeeper: Service {
     private struct State {
         /// Changed wallets, and since when they wait.

@@ -21,7 +21,8 @@ import Testing
                 sha256('x') FROM generate_series(1, 20000) n;
             INSERT INTO ledger.journal (wallet_id, version, occurred_at, transfer_id, kind, status, direction, purpose,
                 amount, balance, pending_debit, pending_credit, overdraft_limit, chain)
-            SELECT lpad(to_hex(n), 32, '0')::uuid, v, now(), CASE WHEN v > 1 THEN lpad(to_hex(n * 10 + v), 32, '1')::uuid
+            SELECT lpad(to_hex(n), 32, '0')::uuid, v, now(),
+                CASE WHEN v > 1 THEN lpad(to_hex(n * 10 + v), 32, '1')::uuid
                 END, CASE WHEN v > 1 THEN 3 ELSE 1 END, 1, CASE WHEN v > 1 THEN 1 END, CASE WHEN v > 1 THEN 1 END,
                 1, v, 0, 0, 0, sha256('x') FROM generate_series(1, 20000) n, generate_series(1, 10) v;
             INSERT INTO ledger.transfers (wallet_id, transfer_id, created_version, resolved_version, status, direction,

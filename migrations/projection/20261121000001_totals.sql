@@ -1,6 +1,6 @@
--- Totals of each wallet by day (UTC) and the balances of the accounts that are no wallets. Built from the journal, entry
--- by entry in the order of their versions, each exactly once: what was counted and how far it was counted change in one
--- transaction.
+-- Totals of each wallet by day (UTC) and the balances of the accounts that are no wallets. Built from the journal,
+-- entry by entry in the order of their versions, each exactly once: what was counted and how far it was counted change
+-- in one transaction.
 
 -- The checkpoint: all entries of the wallet up to this version are in the totals. world, system: what this wallet's
 -- entries booked on those accounts.

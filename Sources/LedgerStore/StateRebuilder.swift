@@ -1,0 +1,284 @@
+public import Ledger
+public import Postgres
+import Runtime
+
+/// Re-derives the rows of wallets and transfers from the journal, tells where they differ, and writes them anew when
+/// told to. The journal is never changed. Owner and asset of a wallet are in its row only and stay as they are.
+public struct StateRebuilder: Sendable {
+    /// What was found.
+    public struct Report: Sendable {
+        /// How many differences are kept in `differences`.
+        public static let differencesMax = 1000
+
+        /// Wallets re-derived.
+        public internal(set) var wallets = 0
+        /// Journal entries read.
+        public internal(set) var entries = 0
+        /// Wallets with a row that is not what the journal says.
+        public internal(set) var differing = 0
+        /// Wallets whose rows were written anew.
+        public internal(set) var repaired = 0
+        /// What differs, up to `differencesMax` lines.
+        public internal(set) var differences: [String] = []
+        /// Wallets that the journal contradicts in itself; they are never repaired.
+        public internal(set) var contradictions: [JournalWalk.Discrepancy] = []
+    }
+
+    private static let page = 200
+
+    private let ledger: PostgresConfiguration
+    private let assets: AssetTable
+
+    /// Reads and repairs `ledger`.
+    public init(ledger: PostgresConfiguration, assets: AssetTable) {
+        self.ledger = ledger
+        self.assets = assets
+    }
+
+    /// Re-derives one wallet; nil when it has no row.
+    public func rebuild(_ wallet: WalletID, repair: Bool) async throws -> Report? {
+        try await runOnOwnThread("state") {
+            let session = try StateSession(ledger: ledger, assets: assets)
+            defer { session.close() }
+            var report = Report()
+            try session.rebuild(wallet, repair: repair, &report)
+            return report.wallets == 0 ? nil : report
+        }
+    }
+
+    /// Re-derives all wallets in id order. `progress` is told what was done so far, now and then; returning false ends
+    /// the work.
+    public func rebuildAll(repair: Bool, _ progress: @escaping @Sendable (Report) -> Bool) async throws -> Report {
+        try await runOnOwnThread("state") {
+            let session = try StateSession(ledger: ledger, assets: assets)
+            defer { session.close() }
+            var report = Report()
+            var cursor: WalletID?
+            while true {
+                let wallets = try session.journal.wallets(after: cursor, limit: Self.page).map(\.wallet.id)
+                for wallet in wallets { try session.rebuild(wallet, repair: repair, &report) }
+                guard progress(report), wallets.count == Self.page else { return report }
+                cursor = wallets.last
+            }
+        }
+    }
+}
+
+/// The connection of a rebuild; belongs to its thread.
+private final class StateSession {
+    /// A transfer as its entries leave it.
+    private struct Derived {
+        let creation: Entry
+        var last: Entry
+        var extended: Int64?
+        /// The newest one that an entry tells.
+        var expiresAt: Timestamp?
+        var reversed: Int128 = 0
+    }
+
+    private static let piece = 1000
+
+    let journal: JournalReader
+    private let connection: PostgresConnection
+    private let reading: RowReading
+    private let parameters = PostgresParameters()
+
+    private static let statements: [String: String] = [
+        "state_lock": "SELECT version FROM ledger.wallets WHERE id = $1 FOR NO KEY UPDATE",
+        "state_newest_chain": """
+        SELECT chain FROM ledger.journal WHERE wallet_id = $1 ORDER BY version DESC LIMIT 1
+        """,
+        "state_entries": """
+        SELECT \(Statements.entryColumns("j")) FROM ledger.journal j
+        WHERE j.wallet_id = $1 AND j.version > $2 ORDER BY j.version LIMIT $3
+        """,
+        "state_write_wallet": """
+        UPDATE ledger.wallets w SET created_at = $2, updated_at = $3, version = $4, status = $5, balance = $6,
+            pending_debit = $7, pending_credit = $8, overdraft_limit = $9, metadata = $10, chain = $11
+        WHERE w.id = $1 AND (w.created_at, w.updated_at, w.version, w.status, w.balance, w.pending_debit,
+                w.pending_credit, w.overdraft_limit, w.metadata, w.chain)
+            IS DISTINCT FROM ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        """,
+        "state_write_transfers": """
+        INSERT INTO ledger.transfers AS t (wallet_id, transfer_id, created_version, resolved_version, extended_version,
+            expires_at, counterparty, status, direction, amount, reversed_amount)
+        SELECT $1, k.* FROM unnest($2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::timestamptz[], $7::uuid[],
+            $8::int2[], $9::int2[], $10::numeric[], $11::numeric[]) k
+        ON CONFLICT (wallet_id, transfer_id) DO UPDATE SET created_version = excluded.created_version,
+            resolved_version = excluded.resolved_version, extended_version = excluded.extended_version,
+            expires_at = excluded.expires_at, counterparty = excluded.counterparty, status = excluded.status,
+            direction = excluded.direction, amount = excluded.amount, reversed_amount = excluded.reversed_amount
+        WHERE (t.created_version, t.resolved_version, t.extended_version, t.expires_at, t.counterparty, t.status,
+                t.direction, t.amount, t.reversed_amount)
+            IS DISTINCT FROM (excluded.created_version, excluded.resolved_version, excluded.extended_version,
+                excluded.expires_at, excluded.counterparty, excluded.status, excluded.direction, excluded.amount,
+                excluded.reversed_amount)
+        RETURNING t.transfer_id
+        """,
+        "state_stray_transfers": """
+        DELETE FROM ledger.transfers t WHERE t.wallet_id = $1 AND NOT EXISTS (
+            SELECT FROM ledger.journal j WHERE j.wallet_id = t.wallet_id AND j.version = t.created_version
+                AND j.transfer_id = t.transfer_id)
+        RETURNING t.transfer_id
+        """,
+        "state_add_expirations": """
+        INSERT INTO ledger.expirations (expires_at, wallet_id, transfer_id)
+        SELECT t.expires_at, t.wallet_id, t.transfer_id FROM ledger.transfers t
+        WHERE t.wallet_id = $1 AND t.status = 1 AND t.expires_at IS NOT NULL
+        ON CONFLICT DO NOTHING RETURNING transfer_id
+        """,
+    ]
+
+    init(ledger: PostgresConfiguration, assets: AssetTable) throws {
+        connection = PostgresConnection(configuration: ledger.keepingToIndexes)
+        journal = try JournalReader(connection: connection, assets: assets)
+        reading = RowReading(assets: assets)
+        for (name, sql) in Self.statements.sorted(by: { $0.key < $1.key }) { try connection.prepare(name, sql) }
+        try connection.connect()
+    }
+
+    func close() { connection.close() }
+
+    /// Everything under the wallet's row lock, in one transaction, which is rolled back unless it is to repair: what
+    /// would be changed is what differs.
+    func rebuild(_ id: WalletID, repair: Bool, _ report: inout StateRebuilder.Report) throws {
+        var found: [String] = []
+        var contradictions: [JournalWalk.Discrepancy] = []
+        var entries = 0
+        do {
+            try connection.transaction { _ in
+                parameters.removeAll()
+                parameters.append(uuid: id.uuid.bits)
+                guard try !connection.query("state_lock", parameters).isEmpty,
+                    let stored = try journal.wallet(id)
+                else { throw Ended.missing }
+                var transfers: [TransferID: Derived] = [:]
+                let wallet = try derive(stored.wallet, &transfers, &contradictions, &entries)
+                guard contradictions.isEmpty, let wallet else { throw Ended.contradicted }
+                found = try write(wallet, transfers)
+                if !repair || found.isEmpty { throw Ended.onlyTold }
+            }
+            report.repaired += 1
+        } catch Ended.missing {
+            return
+        } catch is Ended {
+            // Nothing was written.
+        }
+        report.wallets += 1
+        report.entries += entries
+        report.contradictions += contradictions
+        if !found.isEmpty { report.differing += 1 }
+        let room = StateRebuilder.Report.differencesMax - report.differences.count
+        report.differences += found.prefix(room).map { "wallet \(id): \($0)" }
+    }
+
+    private enum Ended: Error {
+        case missing, contradicted, onlyTold
+    }
+
+    /// Walks over the whole journal.
+    private func derive(
+        _ stored: Wallet, _ transfers: inout [TransferID: Derived],
+        _ contradictions: inout [JournalWalk.Discrepancy], _ entries: inout Int
+    ) throws -> Wallet? {
+        var walk = JournalWalk(walletID: stored.id)
+        var wallet: Wallet?
+        while true {
+            parameters.removeAll()
+            parameters.append(uuid: stored.id.uuid.bits)
+            parameters.append(int8: walk.version)
+            parameters.append(int8: Int64(Self.piece))
+            let result = try connection.query("state_entries", parameters)
+            for row in 0..<result.rowCount {
+                guard let entry = try reading.entry(result, row, from: 0) else { continue }
+                if let id = entry.transferID { Self.add(entry, id, to: &transfers) }
+                contradictions += walk.step(entry, creation: entry.transferID.flatMap { transfers[$0]?.creation })
+                let before =
+                    wallet
+                    ?? Wallet(
+                        id: stored.id, ownerID: stored.ownerID, asset: stored.asset, balance: 0, pendingDebit: 0,
+                        pendingCredit: 0, overdraftLimit: 0, version: 0, status: .active, metadata: nil,
+                        createdAt: entry.occurredAt, updatedAt: entry.occurredAt)
+                wallet = before.asLeft(by: entry)
+            }
+            entries += result.rowCount
+            if result.rowCount < Self.piece { return wallet }
+        }
+    }
+
+    private static func add(_ entry: Entry, _ id: TransferID, to transfers: inout [TransferID: Derived]) {
+        if entry.kind.createsTransfer {
+            transfers[id] = Derived(creation: entry, last: entry, expiresAt: entry.expiresAt)
+        } else {
+            transfers[id]?.last = entry
+            if let expiresAt = entry.expiresAt { transfers[id]?.expiresAt = expiresAt }
+            if entry.kind == .extended { transfers[id]?.extended = entry.version }
+        }
+        if entry.kind == .posted, let original = entry.related {
+            let reversed = transfers[original]?.reversed ?? 0
+            transfers[original]?.reversed = Money.sum(reversed, entry.amount) ?? Money.largest
+        }
+    }
+
+    /// Writes what differs and returns it in words.
+    private func write(_ wallet: Wallet, _ transfers: [TransferID: Derived]) throws -> [String] {
+        var found: [String] = []
+        parameters.removeAll()
+        parameters.append(uuid: wallet.id.uuid.bits)
+        let chain = try connection.query("state_newest_chain", parameters).bytes(0, 0)
+        parameters.append(timestamp: wallet.createdAt.microseconds)
+        parameters.append(timestamp: wallet.updatedAt.microseconds)
+        parameters.append(int8: wallet.version)
+        parameters.append(int2: wallet.status.rawValue)
+        parameters.append(numeric: wallet.balance)
+        parameters.append(numeric: wallet.pendingDebit)
+        parameters.append(numeric: wallet.pendingCredit)
+        parameters.append(numeric: wallet.overdraftLimit)
+        parameters.append(text: wallet.metadata)
+        parameters.append(bytes: chain)
+        if try connection.query("state_write_wallet", parameters).affectedRows > 0 {
+            found.append("the row of the wallet is not what the journal says")
+        }
+        let sorted = transfers.sorted { $0.key < $1.key }
+        for start in stride(from: 0, to: sorted.count, by: Self.piece) {
+            let part = sorted[start..<min(sorted.count, start + Self.piece)]
+            found += try written("is not what the journal says", try writeTransfers(part, of: wallet.id))
+        }
+        parameters.removeAll()
+        parameters.append(uuid: wallet.id.uuid.bits)
+        found += try written("is not in the journal", try connection.query("state_stray_transfers", parameters))
+        found += try written("nobody would expire it", try connection.query("state_add_expirations", parameters))
+        return found
+    }
+
+    private func written(_ what: String, _ result: PostgresResult) throws -> [String] {
+        try (0..<result.rowCount).map { "transfer \(RawUUID(bits: try result.uuid($0, 0))): \(what)" }
+    }
+
+    private func writeTransfers(
+        _ transfers: ArraySlice<(key: TransferID, value: Derived)>, of wallet: WalletID
+    ) throws -> PostgresResult {
+        let types: [PostgresType] = [
+            .uuid, .int8, .int8, .int8, .timestamp, .uuid, .int2, .int2, .numeric, .numeric,
+        ]
+        let columns = types.map { PostgresArray(of: $0) }
+        for (id, derived) in transfers {
+            guard let standing = derived.last.kind.transferStanding else { continue }
+            let isPending = standing.status == .pending
+            columns[0].append(uuid: id.uuid.bits)
+            columns[1].append(int8: derived.creation.version)
+            columns[2].append(int8: isPending ? nil : derived.last.version)
+            columns[3].append(int8: derived.extended)
+            columns[4].append(timestamp: derived.expiresAt?.microseconds)
+            columns[5].append(uuid: derived.creation.counterparty?.uuid.bits)
+            columns[6].append(int2: standing.status.rawValue)
+            columns[7].append(int2: derived.creation.direction?.rawValue)
+            columns[8].append(numeric: derived.creation.amount)
+            columns[9].append(numeric: derived.reversed)
+        }
+        parameters.removeAll()
+        parameters.append(uuid: wallet.uuid.bits)
+        for column in columns { parameters.append(column) }
+        return try connection.query("state_write_transfers", parameters)
+    }
+}
