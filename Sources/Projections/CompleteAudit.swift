@@ -186,7 +186,7 @@ private final class CompleteAuditSession {
                 }
                 if record.entry.kind.createsTransfer {
                     counts.created += 1
-                } else if record.entry.transferID != nil {
+                } else if let standing = record.entry.kind.transferStanding, standing.status != .pending {
                     counts.resolved += 1
                 }
             }
