@@ -26,6 +26,7 @@ BEGIN
         EXECUTE format('GRANT UPDATE ON ledger.wallets, ledger.transfers, ledger.outbox, ledger.outbox_streams TO %I',
             role);
         EXECUTE format('GRANT DELETE ON ledger.expirations, ledger.outbox TO %I', role);
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON ledger.dead_letters TO %I', role);
     END IF;
 END
 $$;

@@ -45,6 +45,12 @@ struct APIMetrics: Sendable {
         self.refusals = refusals
     }
 
+    /// Counts what a batch's operations came to.
+    func count(_ items: Answer.Items) {
+        for (code, count) in items.problems { refusals[code]?.increment(by: count) }
+        if items.replays > 0 { replays.increment(by: items.replays) }
+    }
+
     /// Counts an answer. Requests for unknown routes share one label, so that strangers cannot make up labels.
     func count(_ endpoint: Route?, status: Int, problem: ProblemCode?, nanoseconds: UInt64) {
         if let problem { refusals[problem]?.increment() }

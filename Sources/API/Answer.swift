@@ -11,6 +11,18 @@ struct Answer: Sendable {
     var problem: Problem?
     /// Whether this repeats an earlier answer.
     var isReplay = false
+    /// What became of the operations of a batch; for metrics and the log.
+    var items: Items?
+
+    /// What a batch's answer holds besides successes.
+    struct Items: Sendable {
+        /// How many operations ended in each problem.
+        let problems: [ProblemCode: Int]
+        /// The first that is the service's fault.
+        let failure: Problem?
+        /// How many repeat an earlier answer.
+        let replays: Int
+    }
 
     init(status: Int, body: [UInt8]) {
         self.status = status

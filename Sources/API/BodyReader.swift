@@ -18,28 +18,68 @@ struct BodyReader {
     /// The longest metadata in canonical form, in bytes.
     static let metadataLimit = 8192
 
+    /// The place of the operation that is being read in the list that a batch is; nil outside of one. Fields are named
+    /// by their place in the operation.
+    var item: Int?
+
     init(_ body: [UInt8]) {
         reader = JSONReader(body)
     }
 
-    /// Reads the object. `read` reads the value of the member it is given, or returns false when it does not know it.
-    mutating func members(_ read: (String, inout BodyReader) throws(JSONError) -> Bool) {
+    /// For a batch: the values of its operations may be as deep as those of a route's body.
+    init(batch body: [UInt8]) {
+        reader = JSONReader(body, maxDepth: 34)
+    }
+
+    /// Reads the whole document. A document that is not JSON ends the reading with an error.
+    mutating func document(_ read: (inout BodyReader) throws(JSONError) -> Void) {
         do throws(JSONError) {
-            try reader.beginObject()
-            while let name = try reader.nextMember() {
-                do throws(JSONError) {
-                    if try read(name, &self) { continue }
-                    errors.append(FieldError(name, .unknown, "The member \"\(name)\" is not known here."))
-                } catch {
-                    guard case .wrongKind = error.kind else { throw error }
-                    note(error)
-                }
-                try reader.skipValue()
-            }
+            try read(&self)
             try reader.finish()
             isComplete = true
         } catch {
             note(error)
+        }
+    }
+
+    /// Reads an object. `read` reads the value of the member whose index in `words` it is given, or returns false when
+    /// it has no place here.
+    mutating func object(
+        _ words: JSONWords, _ read: (Int, inout BodyReader) throws(JSONError) -> Bool
+    ) throws(JSONError) {
+        try reader.beginObject()
+        while let index = try reader.nextMember(among: words) {
+            do throws(JSONError) {
+                if index != JSONWords.unknown, try read(index, &self) { continue }
+                let name = field(reader.path)
+                errors.append(FieldError(name, .unknown, "The member \"\(name)\" is not known here."))
+            } catch {
+                guard case .wrongKind = error.kind else { throw error }
+                note(error)
+            }
+            try reader.skipValue()
+        }
+    }
+
+    /// Reads an array; `read` reads one element, or returns false when it does not want it.
+    mutating func array(_ read: (inout BodyReader) throws(JSONError) -> Bool) throws(JSONError) {
+        try reader.beginArray()
+        while try reader.nextElement() {
+            if try read(&self) { continue }
+            try reader.skipValue()
+        }
+    }
+
+    /// Reads one value. One of the wrong kind is noted and skipped; false then.
+    mutating func attempt(_ read: (inout BodyReader) throws(JSONError) -> Void) throws(JSONError) -> Bool {
+        do throws(JSONError) {
+            try read(&self)
+            return true
+        } catch {
+            guard case .wrongKind = error.kind else { throw error }
+            note(error)
+            try reader.skipValue()
+            return false
         }
     }
 
@@ -51,7 +91,27 @@ struct BodyReader {
     /// Throws what was found.
     func check() throws(Problem) {
         guard errors.isEmpty else { throw Problem(invalid: errors) }
-        guard !isOutOfRange else { throw Problem(.amountOutOfRange, "The amount is above every range.") }
+        guard !isOutOfRange else { throw BodyReader.outOfRange }
+    }
+
+    /// What was found after the first `count` errors, which is then forgotten; nil when that is nothing.
+    mutating func takeFindings(after count: Int) -> Problem? {
+        let found = Array(errors[count...])
+        let wasOutOfRange = isOutOfRange
+        errors.removeLast(found.count)
+        isOutOfRange = false
+        if !found.isEmpty { return Problem(invalid: found) }
+        return wasOutOfRange ? BodyReader.outOfRange : nil
+    }
+
+    private static let outOfRange = Problem(.amountOutOfRange, "The amount is above every range.")
+
+    /// A path within the operation that is being read.
+    private func field(_ path: String) -> String {
+        guard let item else { return path }
+        let place = "operations[\(item)]"
+        guard path.hasPrefix(place) else { return path }
+        return String(path.dropFirst(place.count).drop { $0 == "." })
     }
 
     private mutating func note(_ error: JSONError) {
@@ -63,7 +123,7 @@ struct BodyReader {
             case .integerOutOfRange: .outOfRange
             default: .malformed
             }
-        var field = error.path
+        var field = field(error.path)
         if case .duplicateMember(let name) = error.kind { field = field.isEmpty ? name : "\(field).\(name)" }
         errors.append(FieldError(field, code, error.message + "."))
     }
@@ -91,6 +151,16 @@ extension BodyReader {
             return nil
         }
         return text
+    }
+
+    /// Whether the value is null; it is read then.
+    mutating func null() throws(JSONError) -> Bool {
+        try reader.readNullIfPresent()
+    }
+
+    /// True or false.
+    mutating func boolean(_ field: String) throws(JSONError) -> Bool {
+        try reader.readBool()
     }
 
     /// A word of a closed list, as it is written.

@@ -70,20 +70,23 @@ struct Cursor: Equatable, Sendable {
         return make(Int16(byte)).map { .some($0) }
     }
 
-    private static func moment(_ bytes: ArraySlice<UInt8>) -> Timestamp {
+    /// A moment out of eight bytes.
+    static func moment(_ bytes: ArraySlice<UInt8>) -> Timestamp {
         Timestamp(microseconds: Int64(bitPattern: number(bytes)))
     }
 
-    private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    /// A number out of at most eight bytes, the highest first.
+    static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
         bytes.reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    private static func append(_ value: UInt64, _ count: Int, to bytes: inout [UInt8]) {
+    /// Appends the lowest `count` bytes of a number, the highest first.
+    static func append(_ value: UInt64, _ count: Int, to bytes: inout [UInt8]) {
         for index in (0..<count).reversed() { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
     }
 
     /// FNV-1a, 32 bits.
-    private static func checkSum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    static func checkSum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
         var hash: UInt32 = 2_166_136_261
         for byte in bytes { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
         return UInt64(hash)

@@ -69,6 +69,21 @@ struct FreshReader: Sendable {
         return Reading(value: receipts, source: .ledger)
     }
 
+    /// The wallets that have a transfer with this id. Nobody but the projection knows, so it is given time to learn of
+    /// what was acknowledged a moment ago; none when it does not.
+    func wallets(ofTransfer id: TransferID) async throws -> [WalletID] {
+        let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, patience.wholeNanoseconds))
+        var pause = FreshReader.shortestPause
+        while true {
+            let wallets = try await service.past.wallets(ofTransfer: id)
+            let now = clock.monotonicNanoseconds()
+            guard wallets.isEmpty, now < deadline else { return wallets }
+            let left = Duration.nanoseconds(Int64(clamping: deadline - now))
+            do { try await Task.sleep(for: min(pause, left)) } catch { return [] }
+            pause = min(pause * 2, FreshReader.longestPause)
+        }
+    }
+
     private func ledgerWallet(_ id: WalletID) async throws -> Wallet {
         if let wallet = try await service.ledger.wallet(id) { return wallet }
         throw Problem(.walletNotFound, "There is no wallet with this id.")

@@ -12,6 +12,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case walletNotFound = "wallet_not_found"
     case counterpartyNotFound = "counterparty_not_found"
     case transferNotFound = "transfer_not_found"
+    case balanceNotFound = "balance_not_found"
     case methodNotAllowed = "method_not_allowed"
     case requestTimeout = "request_timeout"
     case walletExists = "wallet_exists"
@@ -21,6 +22,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case transferNotReversible = "transfer_not_reversible"
     case walletNotActive = "wallet_not_active"
     case counterpartyNotActive = "counterparty_not_active"
+    case transferAmbiguous = "transfer_ambiguous"
     case walletNotEmpty = "wallet_not_empty"
     case overdraftInUse = "overdraft_in_use"
     case versionMismatch = "version_mismatch"
@@ -50,12 +52,12 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     public var status: Int {
         switch self {
         case .malformedRequest, .invalidRequest, .invalidCursor: 400
-        case .routeNotFound, .walletNotFound, .counterpartyNotFound, .transferNotFound: 404
+        case .routeNotFound, .walletNotFound, .counterpartyNotFound, .transferNotFound, .balanceNotFound: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
         case .walletExists, .transferExists, .transferNotPending, .walletNotActive: 409
         case .transferNotCompleted, .transferNotReversible, .counterpartyNotActive: 409
-        case .walletNotEmpty, .overdraftInUse: 409
+        case .walletNotEmpty, .overdraftInUse, .transferAmbiguous: 409
         case .versionMismatch: 412
         case .payloadTooLarge: 413
         case .targetTooLong: 414
@@ -81,6 +83,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .walletNotFound: "No such wallet"
         case .counterpartyNotFound: "No such other wallet"
         case .transferNotFound: "No such transfer"
+        case .balanceNotFound: "The wallet was not there yet"
         case .methodNotAllowed: "The route does not know this method"
         case .requestTimeout: "The request came too slowly"
         case .walletExists: "The wallet exists already"
@@ -90,6 +93,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .transferNotReversible: "The transfer cannot be reversed"
         case .walletNotActive: "The wallet is not active"
         case .counterpartyNotActive: "The other wallet is not active"
+        case .transferAmbiguous: "Several wallets have such a transfer"
         case .walletNotEmpty: "The wallet is not empty"
         case .overdraftInUse: "The overdraft is in use"
         case .versionMismatch: "The wallet has moved on"
@@ -171,6 +175,8 @@ struct Problem: Error, Sendable {
     let detail: String
     var errors: [FieldError] = []
     var members = Extension.none
+    /// The place in an all-or-nothing batch of the operation that was refused.
+    var index: Int?
     /// Seconds until a repeat may help; becomes `Retry-After`.
     var retryAfter: Int?
     /// The methods of the route; becomes `Allow`.
@@ -213,6 +219,12 @@ extension Problem {
     /// The body.
     func body(correlationID: String) -> [UInt8] {
         var writer = JSONWriter(capacity: 512)
+        write(to: &writer, correlationID: correlationID)
+        return writer.finish()
+    }
+
+    /// Writes the body as a value.
+    func write(to writer: inout JSONWriter, correlationID: String) {
         writer.beginObject()
         writer.member("type", code.type)
         writer.member("title", code.title)
@@ -220,6 +232,7 @@ extension Problem {
         writer.member("detail", detail)
         writer.member("code", code.rawValue)
         writer.member("correlation_id", correlationID)
+        if let index { writer.member("index", index) }
         if !errors.isEmpty {
             writer.array("errors") { writer in
                 for error in errors {
@@ -231,6 +244,11 @@ extension Problem {
                 }
             }
         }
+        write(members, to: &writer)
+        writer.endObject()
+    }
+
+    private func write(_ members: Extension, to writer: inout JSONWriter) {
         switch members {
         case .none: break
         case .funds(let available, let amount, let asset):
@@ -256,7 +274,5 @@ extension Problem {
                 for name in names { writer.string(name) }
             }
         }
-        writer.endObject()
-        return writer.finish()
     }
 }

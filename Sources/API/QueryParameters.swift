@@ -35,6 +35,22 @@ struct QueryParameters: Sendable {
         values.first { $0.name == name }?.value
     }
 
+    /// How many items a page is to have.
+    func limit(_ errors: inout [FieldError]) -> Int {
+        guard let text = self["limit"] else { return 50 }
+        if let number = HeaderValue.version(text[...]), (1...200).contains(number) { return Int(number) }
+        errors.append(FieldError("limit", .outOfRange, "The limit is a whole number from 1 to 200."))
+        return 50
+    }
+
+    /// An RFC 3339 date-time; nil when it was not sent.
+    func moment(_ name: String, _ errors: inout [FieldError]) -> Timestamp? {
+        guard let text = self[name] else { return nil }
+        if let moment = Timestamp(text: text) { return moment }
+        errors.append(FieldError(name, .malformed, "\"\(name)\" is not an RFC 3339 date-time."))
+        return nil
+    }
+
     private static func text(_ bytes: some Collection<UInt8>) -> String? {
         PercentEncoding.decode(bytes, plusIsSpace: true).flatMap { String(validating: $0, as: UTF8.self) }
     }
@@ -88,7 +104,6 @@ struct TransferListing: Sendable {
 
     init(_ query: QueryParameters, wallet: WalletID, errors: inout [FieldError]) throws(Problem) {
         filter = TransferFilter()
-        limit = 50
         if let text = query["status"] {
             filter.status = TransferStatus(word: text)
             if filter.status == nil {
@@ -101,15 +116,9 @@ struct TransferListing: Sendable {
                 errors.append(FieldError("direction", .outOfRange, "A direction is debit or credit."))
             }
         }
-        filter.from = TransferListing.moment(query["from"], "from", &errors)
-        filter.to = TransferListing.moment(query["to"], "to", &errors)
-        if let text = query["limit"] {
-            if let number = HeaderValue.version(text[...]), (1...200).contains(number) {
-                limit = Int(number)
-            } else {
-                errors.append(FieldError("limit", .outOfRange, "The limit is a whole number from 1 to 200."))
-            }
-        }
+        filter.from = query.moment("from", &errors)
+        filter.to = query.moment("to", &errors)
+        limit = query.limit(&errors)
         guard errors.isEmpty, let text = query["cursor"] else { return }
         guard let cursor = Cursor(text: text), cursor.wallet == wallet else {
             throw Problem(.invalidCursor, "The cursor is not one of this list.")
@@ -119,12 +128,5 @@ struct TransferListing: Sendable {
         }
         filter = cursor.filter
         before = cursor.before
-    }
-
-    private static func moment(_ text: String?, _ field: String, _ errors: inout [FieldError]) -> Timestamp? {
-        guard let text else { return nil }
-        if let moment = Timestamp(text: text) { return moment }
-        errors.append(FieldError(field, .malformed, "\"\(field)\" is not an RFC 3339 date-time."))
-        return nil
     }
 }

@@ -36,6 +36,7 @@ extension JSONWriter {
         member("owner_id", wallet.ownerID)
         member("asset", wallet.asset.code)
         sums(of: wallet)
+        money("overdraft_limit", wallet.overdraftLimit, of: wallet.asset)
         member("version", wallet.version)
         member("status", wallet.status.word)
         member("metadata", rawText: wallet.metadata)
@@ -61,6 +62,9 @@ extension JSONWriter {
         } else {
             missing("completed_amount")
         }
+        member("purpose", transfer.purpose.word)
+        member("reverses", transfer.reverses?.uuid)
+        money("reversed_amount", transfer.reversedAmount, of: asset)
         member("reference_id", transfer.referenceID)
         member("counterparty_wallet_id", transfer.counterparty?.uuid)
         member("expires_at", transfer.expiresAt)

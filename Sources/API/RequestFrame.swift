@@ -33,6 +33,7 @@ struct RequestFrame: Sendable {
         let duration = clock.monotonicNanoseconds() &- start
         metrics.count(endpoint, status: answer.status, problem: answer.problem?.code, nanoseconds: duration)
         if answer.isReplay { metrics.replays.increment() }
+        if let items = answer.items { metrics.count(items) }
         log(answer, to: request, endpoint, trace, duration)
         return answer.response(trace)
     }
@@ -58,7 +59,7 @@ struct RequestFrame: Sendable {
             switch answer.status {
             case 500...: .error
             case 400...: .info
-            default: .debug
+            default: answer.items?.failure == nil ? .debug : .error
             }
         guard logger.isEnabled(level) else { return }
         var fields: LogFields = [
@@ -67,7 +68,7 @@ struct RequestFrame: Sendable {
             "route": .string(endpoint.map { Router.template(of: $0).path } ?? "unknown"),
             "status": .int(answer.status), "duration": .milliseconds(.nanoseconds(Int64(clamping: nanoseconds))),
         ]
-        if let problem = answer.problem {
+        if let problem = answer.problem ?? answer.items?.failure {
             fields["code"] = .string(problem.code.rawValue)
             if let cause = problem.cause { fields["cause"] = .string(cause) }
             if !problem.errors.isEmpty {

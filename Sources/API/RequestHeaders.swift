@@ -7,6 +7,7 @@ struct RequestHeaders: Sendable {
     private(set) var idempotencyKey: String?
     private(set) var ifMatch: String?
     private(set) var minVersion: String?
+    private(set) var actor: String?
     /// The client's correlation id; one out of bounds is replaced by a new one, not refused.
     let correlationID: CorrelationID?
     /// The client's trace; one that is malformed is replaced by a new one, as the standard wants.
@@ -22,6 +23,7 @@ struct RequestHeaders: Sendable {
         idempotencyKey = single("Idempotency-Key", of: fields)
         ifMatch = single("If-Match", of: fields)
         minVersion = single("Wallet-Min-Version", of: fields)
+        actor = single("Wallet-Actor", of: fields)
     }
 
     private mutating func single(_ name: String, of fields: HTTPHeaders) -> String? {
@@ -65,6 +67,15 @@ enum HeaderValue {
         }
         guard index == bytes.count - 1, (1...255).contains(text.count) else { return nil }
         return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Who asks: 1 to 255 printable ASCII characters; nil for anything else.
+    static func actor(_ value: String) -> String? {
+        let text = trimmed(value[...])
+        guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+            return nil
+        }
+        return String(text)
     }
 
     /// What `If-Match` asks for.

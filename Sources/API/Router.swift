@@ -4,36 +4,61 @@ import Ledger
 enum Method: String, Sendable {
     case get = "GET"
     case post = "POST"
+    case patch = "PATCH"
 }
 
 /// What a route does.
 enum Route: Int, CaseIterable, Sendable {
     case openWallet
+    case wallets
     case wallet
+    case amend
     case debit
     case credit
     case transfers
     case transfer
     case complete
     case revert
+    case reverse
+    case extend
+    case adjust
+    case move
+    case batch
+    case transaction
+    case balance
+    case balanceAudit
+    case entries
+    case analytics
+    case world
     case health
     case ready
 
-    /// Whether it changes something.
-    var isWrite: Bool {
+    /// What the route asks of the ledger; nil for routes that do not write one operation.
+    var operationKind: OperationKind? {
         switch self {
-        case .openWallet, .debit, .credit, .complete, .revert: true
-        case .wallet, .transfers, .transfer, .health, .ready: false
+        case .openWallet: .openWallet
+        case .amend: .amend
+        case .debit: .debit
+        case .credit: .credit
+        case .complete: .complete
+        case .revert: .revert
+        case .reverse: .reverse
+        case .extend: .extend
+        case .adjust: .adjust
+        case .move: .transfer
+        case .wallets, .wallet, .transfers, .transfer, .batch, .transaction, .balance, .balanceAudit, .entries,
+            .analytics, .world, .health, .ready:
+            nil
         }
     }
-}
 
-extension Route {
     /// The status of a success.
     var successStatus: Int {
         switch self {
-        case .openWallet, .debit, .credit: 201
-        case .wallet, .transfers, .transfer, .complete, .revert, .health, .ready: 200
+        case .openWallet, .debit, .credit, .reverse, .adjust, .move: 201
+        case .wallets, .wallet, .amend, .transfers, .transfer, .complete, .revert, .extend, .batch, .transaction,
+            .balance, .balanceAudit, .entries, .analytics, .world, .health, .ready:
+            200
         }
     }
 }
@@ -72,11 +97,29 @@ enum Router {
             segments: [.word("v1"), .wallets, .walletID, .word("transfers"), .transferID, .word("revert")],
             methods: [(.post, .revert)]),
         Resource(
+            segments: [.word("v1"), .wallets, .walletID, .word("transfers"), .transferID, .word("reverse")],
+            methods: [(.post, .reverse)]),
+        Resource(
+            segments: [.word("v1"), .wallets, .walletID, .word("transfers"), .transferID, .word("extend")],
+            methods: [(.post, .extend)]),
+        Resource(segments: [.word("v1"), .word("transfers")], methods: [(.post, .move)]),
+        Resource(segments: [.word("v1"), .word("batches")], methods: [(.post, .batch)]),
+        Resource(segments: [.word("v1"), .word("transfers"), .transferID], methods: [(.get, .transaction)]),
+        Resource(segments: [.word("v1"), .word("transactions"), .transferID], methods: [(.get, .transaction)]),
+        Resource(segments: [.word("v1"), .wallets, .walletID, .word("balance")], methods: [(.get, .balance)]),
+        Resource(
+            segments: [.word("v1"), .wallets, .walletID, .word("balance"), .word("audit")],
+            methods: [(.get, .balanceAudit)]),
+        Resource(segments: [.word("v1"), .wallets, .walletID, .word("entries")], methods: [(.get, .entries)]),
+        Resource(segments: [.word("v1"), .wallets, .walletID, .word("analytics")], methods: [(.get, .analytics)]),
+        Resource(segments: [.word("v1"), .word("admin"), .word("world")], methods: [(.get, .world)]),
+        Resource(
             segments: [.word("v1"), .wallets, .walletID, .word("transfers"), .transferID],
             methods: [(.get, .transfer)]),
         Resource(segments: [.word("v1"), .wallets, .walletID, .word("transfers")], methods: [(.get, .transfers)]),
-        Resource(segments: [.word("v1"), .wallets, .walletID], methods: [(.get, .wallet)]),
-        Resource(segments: [.word("v1"), .wallets], methods: [(.post, .openWallet)]),
+        Resource(segments: [.word("v1"), .wallets, .walletID, .word("adjustments")], methods: [(.post, .adjust)]),
+        Resource(segments: [.word("v1"), .wallets, .walletID], methods: [(.get, .wallet), (.patch, .amend)]),
+        Resource(segments: [.word("v1"), .wallets], methods: [(.get, .wallets), (.post, .openWallet)]),
         Resource(segments: [.word("v1"), .word("health")], methods: [(.get, .health)]),
         Resource(segments: [.word("v1"), .word("ready")], methods: [(.get, .ready)]),
     ]

@@ -25,9 +25,9 @@ public struct APIConfiguration: Sendable {
 
 /// Answers the public routes: `specification/openapi.yaml` is their contract.
 public final class WalletAPI: Sendable {
-    private let service: WalletService
-    private let decoder: RequestDecoder
-    private let reader: FreshReader
+    let service: WalletService
+    let decoder: RequestDecoder
+    let reader: FreshReader
     private let readiness: Readiness
     private let frame: RequestFrame
 
@@ -64,11 +64,14 @@ public final class WalletAPI: Sendable {
         _ destination: Destination, _ request: Request, _ headers: RequestHeaders, _ trace: Trace
     ) async throws -> Answer {
         switch destination.endpoint {
-        case .openWallet, .debit, .credit, .complete, .revert:
+        case .openWallet, .amend, .debit, .credit, .complete, .revert, .reverse, .extend, .adjust, .move:
             try await write(destination, request, headers, trace)
+        case .batch: try await batch(request, headers, trace)
         case .wallet: try await wallet(destination, request, headers)
         case .transfer: try await transfer(destination, request, headers)
         case .transfers: try await transfers(destination, request, headers)
+        case .wallets, .transaction, .balance, .balanceAudit, .entries, .analytics, .world:
+            try await past(destination, request, headers)
         case .health: Answer.status("alive")
         case .ready: try await readiness.answer()
         }
@@ -82,12 +85,12 @@ public final class WalletAPI: Sendable {
         _ = try parameters(of: request, allowed: [])
         let operation = try decoder.operation(destination, headers: headers, body: request.body)
         switch try await service.submit(operation, trace.origin).get() {
-        case .applied(let receipt): return success(receipt, destination.endpoint)
+        case .applied(let receipt): return success(receipt, destination.endpoint.successStatus)
         case .refused(let refusal, _): throw Problem(refusal, of: operation.command)
         case .replayed(let outcome):
             var answer =
                 switch outcome {
-                case .applied(let receipt): success(receipt, destination.endpoint)
+                case .applied(let receipt): success(receipt, destination.endpoint.successStatus)
                 case .refused(let refusal):
                     Answer(Problem(refusal, of: operation.command), correlationID: trace.correlationID)
                 }
@@ -96,10 +99,8 @@ public final class WalletAPI: Sendable {
         }
     }
 
-    private func success(_ receipt: Receipt, _ endpoint: Route) -> Answer {
-        endpoint == .openWallet
-            ? .wallet(receipt.wallet, status: endpoint.successStatus)
-            : .transfer(receipt, status: endpoint.successStatus)
+    private func success(_ receipt: Receipt, _ status: Int) -> Answer {
+        receipt.transfer == nil ? .wallet(receipt.wallet, status: status) : .transfer(receipt, status: status)
     }
 
     // MARK: - Reads
@@ -153,7 +154,7 @@ public final class WalletAPI: Sendable {
         return freshness
     }
 
-    private func parameters(of request: Request, allowed: [String]) throws(Problem) -> QueryParameters {
+    func parameters(of request: Request, allowed: [String]) throws(Problem) -> QueryParameters {
         var errors: [FieldError] = []
         let query = QueryParameters(request.query, allowed: allowed, errors: &errors)
         guard errors.isEmpty else { throw Problem(invalid: errors) }
@@ -163,7 +164,7 @@ public final class WalletAPI: Sendable {
 
 extension Answer {
     /// The answer with a word about where it was read.
-    fileprivate func from(_ source: ReadSource) -> Answer {
+    func from(_ source: ReadSource) -> Answer {
         var answer = self
         answer.headers.append(("Wallet-Source", source.rawValue))
         return answer

@@ -53,6 +53,29 @@ extension ReadSide {
     }
 }
 
+/// How batches are written: each operation for itself, or all or none.
+struct BatchSide: Sendable {
+    /// The outcome of an operation.
+    typealias Outcome = Result<Decision.Verdict, Problem>
+
+    let each: @Sendable ([Operation], EventOrigin) async -> Result<[Outcome], Problem>
+    let all: @Sendable ([Operation], BatchIdentity?, EventOrigin) async -> Result<AtomicVerdict, Problem>
+}
+
+extension BatchSide {
+    init(_ writer: LedgerWriter) {
+        self.init(
+            each: { operations, origin in
+                await outcome {
+                    try await writer.submitAll(operations, origin: origin).map { $0.mapError { Problem($0) } }
+                }
+            },
+            all: { operations, identity, origin in
+                await outcome { try await writer.submitAtomically(operations, batch: identity, origin: origin) }
+            })
+    }
+}
+
 /// The result of storage work, its failures turned into problems.
 private func outcome<Value: Sendable>(_ work: () async throws -> Value) async -> Result<Value, Problem> {
     do {
@@ -65,8 +88,10 @@ private func outcome<Value: Sendable>(_ work: () async throws -> Value) async ->
 /// What the routes stand on: the one way to write and the two ways to read.
 public struct WalletService: Sendable {
     let submit: @Sendable (Operation, EventOrigin) async -> Result<Decision.Verdict, Problem>
+    let batches: BatchSide
     let ledger: ReadSide
     let projection: ReadSide
+    let past: any PastReading
 
     /// Puts the write path and both readers together.
     public init(writer: LedgerWriter, ledger: LedgerReader, projection: ProjectionReader) {
@@ -74,15 +99,20 @@ public struct WalletService: Sendable {
             submit: { operation, origin in
                 await outcome { try await writer.submit(operation, origin: origin) }
             },
-            ledger: ReadSide(ledger), projection: ReadSide(projection))
+            batches: BatchSide(writer),
+            ledger: ReadSide(ledger), projection: ReadSide(projection),
+            past: StoredPast(ledger: ledger, projection: projection))
     }
 
     init(
         submit: @escaping @Sendable (Operation, EventOrigin) async -> Result<Decision.Verdict, Problem>,
-        ledger: ReadSide, projection: ReadSide
+        batches: BatchSide,
+        ledger: ReadSide, projection: ReadSide, past: any PastReading
     ) {
         self.submit = submit
+        self.batches = batches
         self.ledger = ledger
         self.projection = projection
+        self.past = past
     }
 }

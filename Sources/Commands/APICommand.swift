@@ -60,6 +60,7 @@ extension ProcessContext {
         bounds.bodyTimeout = configuration[Settings.httpBodyTimeout]
         bounds.idleTimeout = configuration[Settings.httpIdleTimeout]
         bounds.drainDeadline = configuration[Settings.shutdownTimeout] / 2
+        bounds.bodyLimit = { WalletAPI.bodyLimit($0, $1) }
         bounds.protocolError = { api.respond(to: $0) }
         return try HTTPServer(configuration: bounds, logger: logger, metrics: metrics) { request in
             await api.respond(to: request)

@@ -8,8 +8,9 @@ enum AuditCommand {
         specification: CommandSpecification(
             name: "audit", summary: "Verify journal, state and projections; changes nothing.",
             discussion: """
-                Walks the journal from the first entry on, re-derives every balance, and compares the stored state, \
-                the transfers and the projections with it. Exit code 0: all agree. 1: they do not, each \
+                Walks the journal from the first entry on, re-derives every balance and hash, holds both sides of \
+                transfers between wallets against each other, and compares the stored state, the transfers, the \
+                projections and the totals with it. Exit code 0: all agree. 1: they do not, each \
                 disagreement is printed.
                 """,
             options: [.configurationFile], positionals: [("WALLET", "A wallet's id; all wallets without it.")]),

@@ -98,10 +98,36 @@ public enum Settings {
     static let projectorPace = ConfigurationKey<Duration>.milliseconds(
         "WALLET_PROJECTOR_PACE_MS", default: 25, in: 0...1000,
         "From the beginning of one transaction of the projector to the next one's, at least.")
+    static let totalsPace = ConfigurationKey<Duration>.milliseconds(
+        "WALLET_TOTALS_PACE_MS", default: 1000, in: 10...60_000,
+        "From one transaction of the totals to the next, at least.")
+    static let totalsRate = ConfigurationKey<Int>.int(
+        "WALLET_TOTALS_SWEEP_RATE", default: 5000, in: 1...10_000_000,
+        "Wallets looked at in a second for totals that are behind.")
     static let auditRate = ConfigurationKey<Int>.int(
         "WALLET_AUDIT_RATE", default: 200, in: 1...10_000_000, "Wallets audited in a second.")
     static let expiryPoll = ConfigurationKey<Duration>.milliseconds(
         "WALLET_EXPIRY_POLL_MS", default: 500, in: 10...60_000, "Between looks for transfers that ran out.")
+
+    static let userProvisioning = ConfigurationKey<Bool>.bool(
+        "WALLET_USER_PROVISIONING", default: true,
+        "Whether the worker gives new users their wallets; without the stream it only looks for it.")
+    static let userStream = subjectPart(
+        "WALLET_USER_STREAM", default: "USERS", "The stream with the events of new users; somebody else's.")
+    static let userStreamCreate = ConfigurationKey<Bool>.bool(
+        "WALLET_USER_STREAM_CREATE", default: false, "Whether the worker makes that stream when it is missing.")
+    static let userSubject = ConfigurationKey<String>.string(
+        "WALLET_USER_SUBJECT", form: "a subject without wildcards", default: "users.user.created.v1",
+        "The subject of the events of new users.", isValid: isSubject)
+    static let userConsumer = subjectPart(
+        "WALLET_USER_CONSUMER", default: "wallet-provisioning", "The durable consumer on that stream.")
+    static let userAssets = ConfigurationKey<[String]>.list(
+        of: .string(
+            "WALLET_USER_ASSETS", form: "asset codes", "What a new user gets wallets of; WALLET_DEFAULT_ASSET if empty."
+        ) { Asset(code: $0, scale: 0) != nil }, allowsEmpty: true)
+    static let userMaxDeliveries = ConfigurationKey<Int>.int(
+        "WALLET_USER_MAX_DELIVERIES", default: 20, in: 1...10_000,
+        "How often an event of a user that fails is delivered before it is put aside.")
 
     static let logLevel = ConfigurationKey<Logger.Level>.choice(
         "WALLET_LOG_LEVEL", default: .info, "Lines below it are not written.")
@@ -123,23 +149,37 @@ public enum Settings {
     ]
     static let events: [any AnyConfigurationKey] = [
         natsURL, stream, streamReplicas, streamMaxBytes, streamMaxAge, streamDuplicateWindow, consumer,
-        outboxRetention, outboxPoll, outboxLease, projectorBatch, projectorPace, auditRate, expiryPoll,
+        outboxRetention, outboxPoll, outboxLease, projectorBatch, projectorPace, totalsPace, totalsRate, auditRate,
+        expiryPoll,
     ]
+
+    static let userWallets: [any AnyConfigurationKey] = [userAssets]
+    static let users: [any AnyConfigurationKey] =
+        [userProvisioning, userStream, userStreamCreate, userSubject, userConsumer] + userWallets + [userMaxDeliveries]
 
     /// What `wallet api` reads.
     static let api = database + assetKeys + writer + http
     /// What `wallet worker` reads.
-    static let worker = database + assetKeys + writer + events + [workerOperatorListen]
+    static let worker = database + assetKeys + writer + events + users + [workerOperatorListen]
     /// What the operator's commands read.
     static let operations = database + assetKeys
     /// Every variable, for the documentation.
-    public static let all = database + assetKeys + writer + http + events
+    public static let all = database + assetKeys + writer + http + events + users
 
     static let defaultAssetIsKnown: @Sendable (Configuration) -> String? = { configuration in
         guard configuration.source(of: defaultAsset.name) != nil else { return nil }
         let code = configuration[defaultAsset]
         guard assetTable(configuration)[code] == nil else { return nil }
         return "WALLET_DEFAULT_ASSET is \(code), which is unknown: add \(code):SCALE to WALLET_ASSETS"
+    }
+
+    static let userAssetsAreKnown: @Sendable (Configuration) -> String? = { configuration in
+        guard configuration.source(of: userAssets.name) != nil else { return nil }
+        let table = assetTable(configuration)
+        let unknown = configuration[userAssets].filter { table[$0] == nil }
+        guard !unknown.isEmpty else { return nil }
+        return "WALLET_USER_ASSETS names \(unknown.joined(separator: ", ")), which is unknown: add CODE:SCALE to "
+            + "WALLET_ASSETS"
     }
 
     static let duplicateWindowFits: @Sendable (Configuration) -> String? = { configuration in
@@ -164,6 +204,13 @@ public enum Settings {
         .endpoint(
             "WALLET_OPERATOR_LISTEN", default: text,
             "Where metrics and health are served; the worker's default is port 9090.")
+    }
+
+    private static let isSubject: @Sendable (String) -> Bool = { text in
+        text.utf8.count <= 255
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { token in
+                !token.isEmpty && token.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x2A && $0 != 0x3E }
+            }
     }
 
     private static func subjectPart(

@@ -4,10 +4,10 @@ public import Postgres
 /// Reads of the write side: always what was last committed.
 public struct LedgerReader: Sendable {
     /// The statements to prepare on the connections of the pool.
-    public static let statements = Statements.reader
+    public static let statements = Statements.reader.merging(HistoryStatements.all) { first, _ in first }
 
     private let pool: PostgresPool
-    private let assets: AssetTable
+    let assets: AssetTable
 
     /// Reads through `pool`, whose connections know `statements`.
     public init(pool: PostgresPool, assets: AssetTable) {
@@ -45,14 +45,14 @@ public struct LedgerReader: Sendable {
         }
     }
 
-    private static func receipts(_ result: PostgresResult, _ reading: RowReading) throws -> [Receipt] {
+    static func receipts(_ result: PostgresResult, _ reading: RowReading) throws -> [Receipt] {
         try (0..<result.rowCount).compactMap { row in
             let wallet = try reading.wallet(result, row, from: 0)
             return try reading.transfer(result, row, from: Statements.walletColumnCount, of: wallet)?.receipt
         }
     }
 
-    private func read<Value: Sendable>(
+    func read<Value: Sendable>(
         _ body: @escaping @Sendable (PostgresConnection) throws -> Value
     ) async throws -> Value {
         do {

@@ -16,6 +16,15 @@ public enum DriftKind: String, CaseIterable, Sendable {
     case projectionBehind = "projection_behind"
     /// The projection has a wallet or transfer that the ledger does not know.
     case projectionUnknown = "projection_unknown"
+    /// The two wallets of a transfer do not tell the same booking with opposite signs. Only complete audits tell it and
+    /// what follows.
+    case transactions
+    /// A journal row, or the wallet's row, is not the one whose hash is in the chain.
+    case chain
+    /// What a transfer is said to have given back is not what its reversals sum up to.
+    case reversals
+    /// The totals are not those of the journal.
+    case totals
 }
 
 /// One disagreement.

@@ -14,17 +14,20 @@ public struct CompleteAudit: Sendable {
     private let projection: PostgresConfiguration
     private let assets: AssetTable
     private let grace: Duration
+    private let totals: Bool
     private let clock: Clock
 
     /// Reads `ledger` and `projection`. What is younger than `grace` may still be on its way to the projections.
+    /// Without `totals` those are not looked at.
     public init(
         ledger: PostgresConfiguration, projection: PostgresConfiguration, assets: AssetTable,
-        grace: Duration = .seconds(5), clock: Clock = .system
+        grace: Duration = .seconds(5), totals: Bool = true, clock: Clock = .system
     ) {
         self.ledger = ledger
         self.projection = projection
         self.assets = assets
         self.grace = grace
+        self.totals = totals
         self.clock = clock
     }
 
@@ -55,14 +58,16 @@ public struct CompleteAudit: Sendable {
                 let isLast = ids.count < Self.page
                 try session.findStrays(after: cursor, through: isLast ? nil : ids.last, known: Set(ids), &report)
                 cursor = ids.last
-                guard progress(report), !isLast else { return report }
+                guard progress(report), !isLast else { break }
             }
+            try session.finish(&report)
+            return report
         }
     }
 
     private func session() throws -> CompleteAuditSession {
         try CompleteAuditSession(
-            ledger: ledger, projection: projection, assets: assets, grace: grace, clock: clock)
+            ledger: ledger, projection: projection, assets: assets, grace: grace, totals: totals, clock: clock)
     }
 }
 
@@ -76,12 +81,14 @@ private final class CompleteAuditSession {
     private let projection: PostgresConnection
     /// Keeps the statements that the view uses.
     private let writer: ProjectionWriter
+    private let book: BookAudit
+    private let totals: TotalsAudit?
     private let grace: Duration
     private let clock: Clock
 
     init(
         ledger: PostgresConfiguration, projection: PostgresConfiguration, assets: AssetTable, grace: Duration,
-        clock: Clock
+        totals: Bool, clock: Clock
     ) throws {
         self.ledger = PostgresConnection(configuration: ledger.keepingToIndexes)
         self.projection = PostgresConnection(configuration: projection.keepingToIndexes)
@@ -90,6 +97,8 @@ private final class CompleteAuditSession {
         journal = try JournalReader(connection: self.ledger, assets: assets)
         writer = try ProjectionWriter(connection: self.projection)
         view = ProjectionView(connection: self.projection, assets: assets)
+        book = try BookAudit(connection: self.ledger, assets: assets)
+        self.totals = totals ? try TotalsAudit(connection: self.projection) : nil
         try self.ledger.connect()
         try self.projection.connect()
     }
@@ -175,8 +184,12 @@ private final class CompleteAuditSession {
         let wallet = stored.wallet
         var walk = JournalWalk(walletID: wallet.id)
         var counts = (created: 0, resolved: 0)
+        book.begin(wallet)
+        totals?.begin()
         while true {
             let records = try journal.records(of: wallet, after: walk.version, limit: Self.piece)
+            for drift in try book.step(records, after: walk.version) { report.add(drift) }
+            totals?.step(records)
             for record in records {
                 for discrepancy in walk.step(record.entry, creation: record.creation) {
                     report.add(
@@ -184,17 +197,27 @@ private final class CompleteAuditSession {
                             kind: .journal, walletID: wallet.id, version: discrepancy.version,
                             problem: discrepancy.problem))
                 }
-                if record.entry.kind.createsTransfer {
-                    counts.created += 1
-                } else if let standing = record.entry.kind.transferStanding, standing.status != .pending {
-                    counts.resolved += 1
+                switch record.entry.kind {
+                case .pending, .posted, .refused: counts.created += 1
+                case .completed, .reverted, .expired: counts.resolved += 1
+                case .opened, .extended, .amended: break
                 }
             }
             report.entries += records.count
             try compareTransfers(records, horizon, &report)
             if records.count < Self.piece { break }
         }
+        for drift in try book.finish() { report.add(drift) }
+        if let totals, let newest = stored.newest {
+            for drift in try totals.finish(wallet, newest: newest, horizon: horizon) { report.add(drift) }
+        }
         return counts
+    }
+
+    /// What can be said of all wallets together only.
+    func finish(_ report: inout AuditReport) throws {
+        guard let totals else { return }
+        for drift in try totals.outside() { report.add(drift) }
     }
 
     private func compareTransfers(

@@ -5,10 +5,10 @@ public import Postgres
 /// Reads of the projections: what the worker has brought here so far.
 public struct ProjectionReader: Sendable {
     /// The statements to prepare on the connections of the pool.
-    public static let statements = ProjectionStatements.reader
+    public static let statements = ProjectionStatements.reader.merging(TotalsStatements.reader) { first, _ in first }
 
     private let pool: PostgresPool
-    private let rows: ProjectionRows
+    let rows: ProjectionRows
 
     /// Reads through `pool`, whose connections know `statements`.
     public init(pool: PostgresPool, assets: AssetTable) {
@@ -54,7 +54,7 @@ public struct ProjectionReader: Sendable {
         }
     }
 
-    private func read<Value: Sendable>(
+    func read<Value: Sendable>(
         _ body: @escaping @Sendable (PostgresConnection) throws -> Value
     ) async throws -> Value {
         do {

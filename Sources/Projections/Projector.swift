@@ -1,4 +1,4 @@
-import Events
+public import Events
 import Ledger
 public import Messaging
 public import Observability
@@ -21,16 +21,20 @@ public final class Projector: Service {
     private let registry: MetricsRegistry
     private let metrics: ProjectorMetrics
     private let lagGauge: LagGauge
+    private let onApplied: @Sendable ([WalletEvent]) -> Void
     private let stopping = StopSignal()
     /// Whether the database was reachable at the last attempt.
     private let isStoring = Atomic<Bool>(false)
 
-    /// A projector that reads over `connection` and writes to `database`.
+    /// A projector that reads over `connection` and writes to `database`. `onApplied` is told of events after the
+    /// transaction that stored them.
     public init(
         configuration: ProjectorConfiguration, database: PostgresConfiguration, connection: NATSConnection,
-        clock: Clock = .system, logger: Logger, metrics registry: MetricsRegistry
+        clock: Clock = .system, logger: Logger, metrics registry: MetricsRegistry,
+        onApplied: @escaping @Sendable ([WalletEvent]) -> Void = { _ in }
     ) throws {
         self.configuration = configuration
+        self.onApplied = onApplied
         self.database = database
         self.connection = connection
         self.logger = logger.with(["component": "projector"])
@@ -69,7 +73,7 @@ public final class Projector: Service {
         do {
             store = try ProjectorStore(
                 database: database, logger: logger, metrics: metrics, lag: lagGauge, stopping: stopping,
-                onReachable: { self.isStoring.store($0, ordering: .relaxed) })
+                onReachable: { self.isStoring.store($0, ordering: .relaxed) }, onApplied: onApplied)
         } catch {
             logger.error("the projector's statements cannot be registered", ["error": .describing(error)])
             return

@@ -36,13 +36,14 @@ final class ProjectorStore {
     private let lag: LagGauge
     private let stopping: StopSignal
     private let onReachable: (Bool) -> Void
+    private let onApplied: ([WalletEvent]) -> Void
     private var backoff = Backoff(base: .milliseconds(50), maximum: .seconds(2))
     private var wasConnected = false
     private var isFailing = false
 
     init(
         database: PostgresConfiguration, logger: Logger, metrics: ProjectorMetrics, lag: LagGauge,
-        stopping: StopSignal, onReachable: @escaping (Bool) -> Void
+        stopping: StopSignal, onReachable: @escaping (Bool) -> Void, onApplied: @escaping ([WalletEvent]) -> Void
     ) throws {
         connection = PostgresConnection(configuration: database.keepingToIndexes)
         writer = try ProjectionWriter(connection: connection)
@@ -51,6 +52,7 @@ final class ProjectorStore {
         self.lag = lag
         self.stopping = stopping
         self.onReachable = onReachable
+        self.onApplied = onApplied
     }
 
     func close() { connection.close() }
@@ -229,6 +231,7 @@ final class ProjectorStore {
         backoff.reset()
         metrics.batches.increment()
         metrics.deadLetters.increment(by: letters.count)
+        onApplied(events)
         for letter in letters {
             logger.error(
                 "an event cannot be applied and was put aside",

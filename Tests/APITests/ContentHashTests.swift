@@ -1,11 +1,31 @@
 import Ledger
+import Requests
 import Testing
 
 @testable import API
 
 @Suite struct ContentHashTests {
     private func hash(_ body: String, to endpoint: Route = .debit) throws -> UInt128? {
-        try decode(body, to: endpoint).contentHash
+        let headers = [(name: "Content-Type", value: "application/json"), (name: "Wallet-Actor", value: "ann")]
+        return try decode(body, to: endpoint, headers: headers).contentHash
+    }
+
+    /// Digests of the first releases' requests: they are stored for ever.
+    @Test func storedDigestsStayValid() throws {
+        let full =
+            #"{"amount":"10.50","reference_id":"k","transfer_id":"\#(transferID.text)","status":"pending","#
+            + #""expires_in":60,"description":"d","metadata":{"a":1}}"#
+        let open =
+            #"{"wallet_id":"\#(walletID.text)","owner_id":"o","asset":"EUR","initial_balance":"1","metadata":{}}"#
+        let expected: [(Route, String, String)] = [
+            (.openWallet, open, "OPEN"), (.debit, full, "DEBIT"), (.credit, full, "CREDIT"),
+            (.complete, #"{"reference_id":"k","amount":"1"}"#, "COMPLETE"),
+            (.revert, #"{"reference_id":"k","reason":"r"}"#, "REVERT"),
+        ]
+        for (endpoint, body, digest) in expected {
+            let value = try #require(try hash(body, to: endpoint))
+            #expect(String(value, radix: 16) == digest, "\(endpoint)")
+        }
     }
 
     @Test func equalContentHasEqualHash() throws {
@@ -67,12 +87,40 @@ import Testing
             (.revert, #"{"reference_id":"k"}"#),
             (.revert, #"{"reference_id":"k","reason":""}"#),
             (.revert, #"{"reference_id":"k","reason":"x"}"#),
+            (.extend, #"{"reference_id":"k","expires_in":60}"#),
+            (.extend, #"{"reference_id":"k","expires_in":61}"#),
+            (.extend, #"{"reference_id":"k","expires_at":"2030-01-01T00:00:00Z"}"#),
+            (.reverse, #"{"reference_id":"k"}"#),
+            (.reverse, #"{"reference_id":"k","amount":"1"}"#),
+            (.reverse, #"{"reference_id":"k","reason":"x"}"#),
+            (.reverse, #"{"reference_id":"k","description":"x"}"#),
+            (.reverse, #"{"reference_id":"k","metadata":{}}"#),
+            (.reverse, #"{"reference_id":"k","transfer_id":"\#(transferID.text)"}"#),
+            (.adjust, #"{"reference_id":"k","direction":"debit","amount":"1","reason":"x"}"#),
+            (.adjust, #"{"reference_id":"k","direction":"credit","amount":"1","reason":"x"}"#),
+            (.adjust, #"{"reference_id":"k","direction":"debit","amount":"2","reason":"x"}"#),
+            (.adjust, #"{"reference_id":"k","direction":"debit","amount":"1","reason":"y"}"#),
+            (.adjust, #"{"reference_id":"k","direction":"debit","amount":"1","reason":"x","metadata":{}}"#),
+            (.amend, #"{"reference_id":"k","status":"active"}"#),
+            (.amend, #"{"reference_id":"k","status":"frozen"}"#),
+            (.amend, #"{"reference_id":"k","status":"frozen","reason":"x"}"#),
+            (.amend, #"{"reference_id":"k","metadata":null}"#),
+            (.amend, #"{"reference_id":"k","metadata":{}}"#),
+            (.amend, #"{"reference_id":"k","overdraft_limit":"0"}"#),
+            (.amend, #"{"reference_id":"k","overdraft_limit":"1"}"#),
+            (.move, Self.move(#""amount":"1""#)),
+            (.move, Self.move(#""amount":"1","status":"completed""#)),
+            (.move, Self.move(#""amount":"1""#, to: walletID.text)),
         ]
         var seen = Set<UInt128>()
         for (endpoint, body) in requests {
             let value = try #require(try hash(body, to: endpoint))
             #expect(seen.insert(value).inserted, "\(endpoint) \(body)")
         }
+    }
+
+    private static func move(_ members: String, to other: String = transferID.text) -> String {
+        #"{"reference_id":"k","from_wallet_id":"\#(walletID.text)","to_wallet_id":"\#(other)",\#(members)}"#
     }
 
     @Test func theKeyIsNoContent() throws {

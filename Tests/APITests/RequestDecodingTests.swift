@@ -103,6 +103,23 @@ struct BadBody: Sendable, CustomStringConvertible {
         BadBody(
             .debit, #"{"amount":"1","status":"completed","expires_at":"2030-01-01T00:00:00Z"}"#,
             "expires_at not_allowed"),
+        // Transfers between wallets
+        BadBody(.move, "{}", "from_wallet_id required", "to_wallet_id required", "amount required"),
+        BadBody(
+            .move, #"{"from_wallet_id":"7","to_wallet_id":8,"amount":"0"}"#,
+            "from_wallet_id malformed", "to_wallet_id wrong_type", "amount not_positive"),
+        BadBody(
+            .move,
+            #"{"from_wallet_id":"\#(walletID.text)","to_wallet_id":"\#(transferID.text)","amount":"1","#
+                + #""wallet_id":"\#(walletID.text)"}"#, "wallet_id unknown"),
+        // Reversals, extensions
+        BadBody(.reverse, #"{"amount":"0","status":"completed"}"#, "amount not_positive", "status unknown"),
+        BadBody(.reverse, #"{"reversal_id":"\#(transferID.text)"}"#, "reversal_id unknown"),
+        BadBody(.extend, "", " required"),
+        BadBody(.extend, "{}", "expires_at required"),
+        BadBody(.extend, #"{"expires_in":0}"#, "expires_in out_of_range"),
+        BadBody(.extend, #"{"expires_in":5,"expires_at":"2030-01-01T00:00:00Z"}"#, "expires_in conflict"),
+        BadBody(.extend, #"{"expires_in":5,"amount":"1"}"#, "amount unknown"),
         // Several at once, a sum above every range among them
         BadBody(.debit, #"{"amount":"\#(String(repeating: "9", count: 40))","status":"x"}"#, "status out_of_range"),
         BadBody(
@@ -199,6 +216,42 @@ struct BadBody: Sendable, CustomStringConvertible {
         #expect(try decode("{}", to: .openWallet).contentHash == nil)
         #expect(try decode("", to: .complete).contentHash == nil)
         #expect(try decode(#"{"amount":"1","transfer_id":"\#(transferID.text)"}"#).contentHash != nil)
+    }
+
+    @Test func everyMemberOfATransferBetweenWalletsArrives() throws {
+        let operation = try decode(
+            """
+            {"from_wallet_id":"\(walletID.text)","to_wallet_id":"\(transferID.text)","amount":"1",
+             "status":"completed","reference_id":"r","description":"d","transfer_id":"\(transferID.text)"}
+            """, to: .move)
+        guard case .transfer(let order) = operation.command else { throw MissingFixture() }
+        #expect(operation.walletID == walletID)
+        #expect(order.counterparty?.uuid == transferID.uuid)
+        #expect(order.direction == .credit)
+        #expect(order.purpose == .transfer)
+        #expect(order.settlesAtOnce)
+        #expect(order.hasClientID)
+    }
+
+    @Test func everyMemberOfAReversalArrives() throws {
+        let other = "01990000-0000-7000-8000-0000000000ff"
+        let operation = try decode(
+            #"{"amount":"1","transfer_id":"\#(other)","reason":"r","description":"d","metadata":{"a":1}}"#, to: .reverse
+        )
+        guard case .reverse(let order) = operation.command else { throw MissingFixture() }
+        #expect(operation.walletID == walletID)
+        #expect(order.original == transferID)
+        #expect(order.id.text == other)
+        #expect(order.hasClientID)
+        #expect(order.note == "r")
+        #expect(order.description == "d")
+        #expect(order.metadata == #"{"a":1}"#)
+        #expect(try decode("", to: .reverse, headers: []).contentHash == nil)
+    }
+
+    @Test func anExtensionArrives() throws {
+        let operation = try decode(#"{"expires_in":60}"#, to: .extend)
+        #expect(operation.command == .extend(transferID, expiry: .after(seconds: 60)))
     }
 
     @Test func charactersAreCountedNotBytes() throws {

@@ -31,6 +31,11 @@ import Testing
         #expect(try route("GET", "\(base)/\(Self.id)/transfers/\(Self.id)") == .transfer)
         #expect(try route("POST", "\(base)/\(Self.id)/transfers/\(Self.id)/complete") == .complete)
         #expect(try route("POST", "\(base)/\(Self.id)/transfers/\(Self.id)/revert") == .revert)
+        #expect(try route("POST", "\(base)/\(Self.id)/transfers/\(Self.id)/reverse") == .reverse)
+        #expect(try route("POST", "\(base)/\(Self.id)/transfers/\(Self.id)/extend") == .extend)
+        #expect(try route("POST", "\(base)/\(Self.id)/adjustments") == .adjust)
+        #expect(try route("PATCH", "\(base)/\(Self.id)") == .amend)
+        #expect(try route("POST", "/v1/transfers") == .move)
         #expect(try route("GET", "/v1/health") == .health)
         #expect(try route("HEAD", "/v1/ready") == .ready)
     }
@@ -47,8 +52,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("GET", "/v1/wallet", "POST"), ("POST", "/v1/wallet/\(id)", "GET, HEAD"),
-        ("PUT", "/v1/wallet/\(id)", "GET, HEAD"),
+        ("GET", "/v1/wallet", "POST"), ("POST", "/v1/wallet/\(id)", "GET, HEAD, PATCH"),
+        ("PUT", "/v1/wallet/\(id)", "GET, HEAD, PATCH"), ("PATCH", "/v1/transfers", "POST"),
         ("GET", "/v1/wallet/\(id)/transfers/debit", "POST"), ("get", "/v1/health", "GET, HEAD"),
         ("DELETE", "/v1/wallet/no-id/transfers/no-id/complete", "POST"), ("OPTIONS", "/v1/ready", "GET, HEAD"),
     ])

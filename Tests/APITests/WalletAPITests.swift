@@ -36,6 +36,9 @@ import Testing
                     setup.seen.origins.withLock { $0.append(origin) }
                     return setup.verdict
                 },
+                batches: BatchSide(
+                    each: { operations, _ in .success(operations.map { _ in setup.verdict }) },
+                    all: { _, _, _ in .failure(Problem(.internalError, "unset")) }),
                 ledger: ReadSide(
                     walletByID: { _ in .success(setup.ledgerWallet) },
                     transferByID: { _, _ in .success(setup.ledgerReceipt) },
@@ -96,6 +99,7 @@ import Testing
     @Test(arguments: [
         ("debit", #"{"amount":"10.50"}"#, 201), ("credit", #"{"amount":"10.50"}"#, 201),
         ("\(transferID.text)/complete", "", 200), ("\(transferID.text)/revert", "", 200),
+        ("\(transferID.text)/reverse", "", 201), ("\(transferID.text)/extend", #"{"expires_in":60}"#, 200),
     ])
     func transfersAreAnswered(_ tail: String, _ body: String, _ status: Int) async throws {
         var setup = Setup()

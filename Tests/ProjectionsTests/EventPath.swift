@@ -152,7 +152,8 @@ final class EventPath: Sendable {
     }
 
     func startProjector(
-        eventsPerTransaction: Int = 500, consumerPatience: Duration = .seconds(60)
+        eventsPerTransaction: Int = 500, consumerPatience: Duration = .seconds(60),
+        onApplied: @escaping @Sendable ([WalletEvent]) -> Void = { _ in }
     ) async throws -> Projector {
         var configuration = ProjectorConfiguration(
             stream: streamConfiguration(), consumer: Self.consumerConfiguration)
@@ -164,7 +165,8 @@ final class EventPath: Sendable {
         return start(
             try Projector(
                 configuration: configuration, database: try projectionDatabase.configuration(),
-                connection: try await connect("consume"), logger: logger, metrics: metrics))
+                connection: try await connect("consume"), logger: logger, metrics: metrics,
+                onApplied: onApplied))
     }
 
     func count(_ name: String, _ labels: MetricsRegistry.Labels = [:]) -> Int {
@@ -174,10 +176,10 @@ final class EventPath: Sendable {
     // The books.
 
     /// A complete audit in which nothing may be on its way any more.
-    func audit() async throws -> AuditReport {
+    func audit(totals: Bool = false) async throws -> AuditReport {
         try await CompleteAudit(
             ledger: try database.configuration(), projection: try projectionDatabase.configuration(),
-            assets: AssetTable(), grace: .zero
+            assets: AssetTable(), grace: .zero, totals: totals
         ).auditAll { _ in true }
     }
 
@@ -271,6 +273,35 @@ extension EventPath {
             Ledger.Operation(
                 walletID: wallet, command: .revert(transfer, note: "no"), key: nil, contentHash: 3,
                 expectedVersion: nil))
+    }
+
+    /// Moves money from one wallet to another.
+    func send(_ from: WalletID, to: WalletID, _ cents: Int) async throws {
+        let order = TransferOrder(
+            id: TransferID(ids.next()), hasClientID: true, direction: .credit, amount: amount(cents),
+            settlesAtOnce: true, expiry: .never, description: "rent", metadata: nil, counterparty: to)
+        try await submit(
+            Ledger.Operation(walletID: from, command: .transfer(order), key: nil, contentHash: 1, expectedVersion: nil))
+    }
+
+    /// Gives back a part of a completed transfer.
+    func reverse(_ wallet: WalletID, _ original: TransferID, _ cents: Int) async throws {
+        let order = ReversalOrder(
+            original: original, id: TransferID(ids.next()), hasClientID: true, amount: amount(cents),
+            description: nil, metadata: nil, note: "sorry")
+        try await submit(
+            Ledger.Operation(walletID: wallet, command: .reverse(order), key: nil, contentHash: 1, expectedVersion: nil)
+        )
+    }
+
+    /// The wallet as the ledger has it.
+    func stored(_ id: WalletID) throws -> Wallet {
+        let connection = try database.connect()
+        defer { connection.close() }
+        guard let stored = try JournalReader(connection: connection, assets: AssetTable()).wallet(id) else {
+            throw Disagreement(description: "there is no wallet \(id)")
+        }
+        return stored.wallet
     }
 
     func submit(_ operation: Ledger.Operation) async throws {

@@ -1,0 +1,206 @@
+public import Events
+import Ledger
+public import Observability
+public import Postgres
+public import Runtime
+import Synchronization
+
+/// How totals are kept.
+public struct TotalsConfiguration: Sendable {
+    /// The shortest time from one transaction to the next: the more entries one takes, the less each costs.
+    public var pace: Duration = .seconds(1)
+    /// Wallets looked at each second for totals that are behind without anybody having told.
+    public var sweepRate = 5000
+    /// A sweep over few wallets takes at least this long.
+    public var shortestSweep: Duration = .seconds(10)
+    /// Wallets brought up to date in one transaction.
+    public var batch = 500
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Keeps daily totals and the balances of the outside accounts. Any number may run at once.
+///
+/// It is told which wallets changed, and it looks for itself, wallet after wallet, for changes that nobody told of: after
+/// a crash, or when messages were lost. What counts is the journal alone; how often and in which order a change is
+/// told of does not matter.
+public final class TotalsKeeper: Service {
+    private struct State {
+        /// Changed wallets, and since when they wait.
+        var waiting: [WalletID: UInt64] = [:]
+    }
+
+    /// The name for logs.
+    public let name = "totals"
+
+    /// More changed wallets than this are not remembered: the sweep finds them.
+    private static let waitingMax = 100_000
+    private static let sweepPage = 1000
+
+    private let configuration: TotalsConfiguration
+    private let ledger: PostgresConfiguration
+    private let projection: PostgresConfiguration
+    private let clock: Clock
+    private let logger: Logger
+    private let state: SharedState
+    private let entries: Counter
+    private let batches: Counter
+    private let sweeps: Counter
+    private let foundBehind: Counter
+    private let stopping = StopSignal()
+
+    private final class SharedState: Sendable {
+        let value = Mutex(State())
+    }
+
+    /// Reads `ledger` and writes `projection`.
+    public init(
+        configuration: TotalsConfiguration, ledger: PostgresConfiguration, projection: PostgresConfiguration,
+        clock: Clock = .system, logger: Logger, metrics registry: MetricsRegistry
+    ) {
+        self.configuration = configuration
+        self.ledger = ledger
+        self.projection = projection
+        self.clock = clock
+        self.logger = logger.with(["component": "totals"])
+        let state = SharedState()
+        self.state = state
+        entries = registry.counter("wallet_totals_entries_total", "Journal entries counted in the totals.")
+        batches = registry.counter("wallet_totals_batches_total", "Transactions that brought totals up to date.")
+        sweeps = registry.counter("wallet_totals_sweeps_total", "Complete looks for totals that are behind.")
+        foundBehind = registry.counter(
+            "wallet_totals_found_behind_total", "Wallets whose totals a sweep found to be behind.")
+        registry.gauge("wallet_totals_waiting_wallets", "Changed wallets whose totals wait to be brought up to date.") {
+            Double(state.value.withLock { $0.waiting.count })
+        }
+        registry.gauge("wallet_totals_lag_seconds", "For how long the oldest change has waited for the totals.") {
+            let oldest = state.value.withLock { $0.waiting.values.min() }
+            guard let oldest else { return 0 }
+            let now = clock.monotonicNanoseconds()
+            return Double(now - min(now, oldest)) / 1e9
+        }
+    }
+
+    /// Tells of changes. Cheap, and never wrong to call.
+    public func noticed(_ events: [WalletEvent]) {
+        let now = clock.monotonicNanoseconds()
+        state.value.withLock { state in
+            for event in events where state.waiting.count < Self.waitingMax {
+                if state.waiting[event.wallet.id] == nil { state.waiting[event.wallet.id] = now }
+            }
+        }
+    }
+
+    /// Works until `stop()`.
+    public func run() async throws {
+        try await runOnOwnThread("totals") { try self.work() }
+    }
+
+    /// Asks `run()` to finish.
+    public func stop() async { stopping.stop() }
+
+    private func work() throws {
+        let writer = try TotalsWriter(ledger: ledger, projection: projection)
+        defer { writer.close() }
+        var backoff = Backoff(base: .milliseconds(200), maximum: .seconds(10))
+        var sweep = Sweep(configuration: configuration, clock: clock)
+        var isFailing = false
+        var next = clock.monotonicNanoseconds()
+        while !stopping.isStopped {
+            do {
+                try writer.connect()
+                let now = clock.monotonicNanoseconds()
+                if now >= next {
+                    next = now + UInt64(clamping: configuration.pace.wholeNanoseconds)
+                    try drain(writer)
+                }
+                if sweep.isDue { try look(&sweep, writer) }
+                if isFailing { logger.info("totals can be kept again") }
+                isFailing = false
+                backoff.reset()
+                let wake = min(next, sweep.due)
+                let later = clock.monotonicNanoseconds()
+                if wake > later { stopping.wait(for: .nanoseconds(Int64(clamping: wake - later))) }
+            } catch {
+                if stopping.isStopped { return }
+                writer.abandon()
+                if !isFailing { logger.error("totals cannot be kept, trying on", ["error": .describing(error)]) }
+                isFailing = true
+                stopping.wait(for: backoff.next())
+            }
+        }
+    }
+
+    /// Brings all wallets up to date that were told of.
+    private func drain(_ writer: TotalsWriter) throws {
+        let waiting = state.value.withLock { state in
+            defer { state.waiting.removeAll() }
+            return state.waiting
+        }
+        var rest = waiting.sorted { $0.value < $1.value }[...]
+        do {
+            while !rest.isEmpty, !stopping.isStopped {
+                let part = rest.prefix(configuration.batch)
+                try update(part.map(\.key), writer)
+                rest = rest.dropFirst(part.count)
+            }
+        } catch {
+            state.value.withLock { state in
+                for (wallet, since) in rest { state.waiting[wallet] = min(since, state.waiting[wallet] ?? since) }
+            }
+            throw error
+        }
+    }
+
+    /// What has more entries than one transaction takes, or is in other hands, waits for the next turn.
+    private func update(_ wallets: [WalletID], _ writer: TotalsWriter) throws {
+        let progress = try writer.update(wallets)
+        batches.increment()
+        entries.increment(by: progress.entries)
+        let now = clock.monotonicNanoseconds()
+        state.value.withLock { state in
+            for wallet in progress.unfinished where state.waiting[wallet] == nil { state.waiting[wallet] = now }
+        }
+    }
+
+    private func look(_ sweep: inout Sweep, _ writer: TotalsWriter) throws {
+        let page = try writer.behind(after: sweep.cursor, limit: Self.sweepPage)
+        // What was just told of is not behind, only waiting.
+        let untold = state.value.withLock { state in page.wallets.filter { state.waiting[$0] == nil } }
+        foundBehind.increment(by: untold.count)
+        for start in stride(from: 0, to: untold.count, by: configuration.batch) {
+            try update(Array(untold[start..<min(untold.count, start + configuration.batch)]), writer)
+        }
+        if sweep.advance(to: page.last, wallets: Self.sweepPage) { sweeps.increment() }
+    }
+}
+
+/// Where a sweep is, and when it goes on.
+private struct Sweep {
+    private let configuration: TotalsConfiguration
+    private let clock: Clock
+    private(set) var cursor: WalletID?
+    private(set) var due: UInt64
+    private var began: UInt64
+
+    init(configuration: TotalsConfiguration, clock: Clock) {
+        self.configuration = configuration
+        self.clock = clock
+        began = clock.monotonicNanoseconds()
+        due = began
+    }
+
+    var isDue: Bool { clock.monotonicNanoseconds() >= due }
+
+    /// Notes a page that ended with `last`; true when it was the last page.
+    mutating func advance(to last: WalletID?, wallets: Int) -> Bool {
+        let now = clock.monotonicNanoseconds()
+        cursor = last
+        due = now + UInt64(Double(wallets) / Double(max(1, configuration.sweepRate)) * 1e9)
+        guard last == nil else { return false }
+        due = max(due, began + UInt64(clamping: configuration.shortestSweep.wholeNanoseconds))
+        began = due
+        return true
+    }
+}

@@ -1,0 +1,79 @@
+public import Ledger
+public import Postgres
+import Runtime
+
+/// Counts totals anew from the journal, wallet by wallet, each in one transaction. Runs beside traffic and keepers.
+public struct TotalsRebuilder: Sendable {
+    /// What a rebuild did.
+    public struct Report: Hashable, Sendable {
+        /// Wallets counted anew.
+        public internal(set) var wallets = 0
+        /// Journal entries counted.
+        public internal(set) var entries = 0
+        /// Wallets whose totals were removed because the ledger does not know them.
+        public internal(set) var strays = 0
+    }
+
+    private static let page = 500
+
+    private let ledger: PostgresConfiguration
+    private let projection: PostgresConfiguration
+
+    /// Reads `ledger` and writes `projection`.
+    public init(ledger: PostgresConfiguration, projection: PostgresConfiguration) {
+        self.ledger = ledger
+        self.projection = projection
+    }
+
+    /// Counts one wallet anew; nil when it has no journal.
+    public func rebuild(_ wallet: WalletID) async throws -> Report? {
+        try await runOnOwnThread("totals-rebuild") {
+            let writer = try open()
+            defer { writer.close() }
+            let entries = try writer.rebuild(wallet)
+            return entries == 0 ? nil : Report(wallets: 1, entries: entries)
+        }
+    }
+
+    /// Counts all wallets anew in id order. `progress` is told what was done so far, now and then; returning false ends
+    /// the work.
+    public func rebuildAll(_ progress: @escaping @Sendable (Report) -> Bool) async throws -> Report {
+        try await runOnOwnThread("totals-rebuild") {
+            let writer = try open()
+            defer { writer.close() }
+            var report = Report()
+            var cursor: WalletID?
+            while true {
+                let wallets = try writer.known(after: cursor, limit: Self.page)
+                for wallet in wallets {
+                    report.entries += try writer.rebuild(wallet)
+                    report.wallets += 1
+                }
+                guard progress(report), wallets.count == Self.page else { break }
+                cursor = wallets.last
+            }
+            try removeStrays(writer, &report)
+            return report
+        }
+    }
+
+    private func open() throws -> TotalsWriter {
+        let writer = try TotalsWriter(ledger: ledger, projection: projection)
+        try writer.connect()
+        return writer
+    }
+
+    private func removeStrays(_ writer: TotalsWriter, _ report: inout Report) throws {
+        var cursor: WalletID?
+        while true {
+            let counted = try writer.counted(after: cursor, limit: Self.page)
+            guard let last = counted.last else { return }
+            let known = Set(try writer.known(from: counted))
+            for stray in counted where !known.contains(stray) {
+                _ = try writer.rebuild(stray)
+                report.strays += 1
+            }
+            cursor = last
+        }
+    }
+}
