@@ -140,8 +140,8 @@ public final class LedgerWriter: Service {
     }
 
     /// Does operations, each for itself, and returns what became of them in their order once all of that is durable.
-    /// Those of one wallet are done in their order; others may overtake each other. All are let into the queues or none:
-    /// then it throws `overloaded`.
+    /// Those of one wallet are done in their order, others may overtake each other. Either all are let into the queues,
+    /// or none and it throws `overloaded`.
     public func submitAll(
         _ operations: [Operation], origin: EventOrigin
     ) async throws -> [Result<Decision.Verdict, LedgerStoreError>] {

@@ -98,7 +98,8 @@ enum Statements {
             pending_credit, overdraft_limit, owner_id, metadata, chain)
         SELECT unnest($1::uuid[]), unnest($2::timestamptz[]), unnest($3::timestamptz[]), unnest($4::int8[]),
             unnest($5::int2[]), unnest($6::text[]), unnest($7::numeric[]), unnest($8::numeric[]),
-            unnest($9::numeric[]), unnest($10::numeric[]), unnest($11::text[]), unnest($12::text[]), unnest($13::bytea[])
+            unnest($9::numeric[]), unnest($10::numeric[]), unnest($11::text[]), unnest($12::text[]),
+            unnest($13::bytea[])
         """,
         "update_wallets": """
         UPDATE ledger.wallets w SET updated_at = k.updated_at, version = k.version, balance = k.balance,

@@ -23,7 +23,8 @@ struct ProjectionRows {
             updatedAt: Timestamp(microseconds: try result.timestamp(row, column + 2)))
     }
 
-    /// A transfer, from `column` on, and what reversals gave back of it, with `wallet` as the transfer's newest entry left it.
+    /// A transfer, from `column` on, and what reversals gave back of it, with `wallet` as the transfer's newest entry
+    /// left it.
     func receipt(_ result: PostgresResult, _ row: Int, from column: Int, of wallet: Wallet) throws -> Receipt {
         guard let status = TransferStatus(rawValue: try result.int16(row, column + 8)),
             let direction = Direction(rawValue: try result.int16(row, column + 9)),

@@ -17,7 +17,9 @@ import Testing
         var operations: [Ledger.Operation] = [.open(wallet, balance: 1000, key: IdempotencyKey("batch#0"))]
         for index in 1...999 {
             operations.append(
-                .between(wallet, other.id, 1, id: fixture.newTransferID(), atOnce: true, key: IdempotencyKey("batch#\(index)")))
+                .between(
+                    wallet, other.id, 1, id: fixture.newTransferID(), atOnce: true,
+                    key: IdempotencyKey("batch#\(index)")))
         }
         let before = try fixture.number("SELECT count(*) FROM ledger.outbox")
         let verdict = try await fixture.writer.submitAtomically(
@@ -57,8 +59,12 @@ import Testing
             case 2: operations.append(.complete(wallet.id, pending, key: IdempotencyKey("x2")))
             case 3: operations.append(.open(fixture.newWalletID(), key: IdempotencyKey("x3")))
             case 4: operations.append(.amend(wallet.id, status: .active, key: IdempotencyKey("x4")))
-            case 5: operations.append(.between(wallet.id, other.id, 5, id: id, key: IdempotencyKey("x5"), expiry: .after(seconds: 90)))
-            default: operations.append(.transfer(wallet.id, .debit, 1, id: id, atOnce: true, key: IdempotencyKey("x\(place)")))
+            case 5:
+                operations.append(
+                    .between(wallet.id, other.id, 5, id: id, key: IdempotencyKey("x5"), expiry: .after(seconds: 90)))
+            default:
+                operations.append(
+                    .transfer(wallet.id, .debit, 1, id: id, atOnce: true, key: IdempotencyKey("x\(place)")))
             }
         }
         let verdict = try await fixture.writer.submitAtomically(

@@ -32,6 +32,13 @@ final class LedgerFixture: Sendable {
         return root.appending(path: "migrations/ledger/20261120000001_ledger.sql").path(percentEncoded: false)
     }
 
+    /// The text of a file in `specification`.
+    static func specification(_ name: String) throws -> String {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        return try String(contentsOf: root.appending(path: "specification/\(name)"), encoding: .utf8)
+    }
+
     /// Bounds for a machine that is busy with other tests: nothing here is about waiting.
     static var patientBounds: LedgerWriterConfiguration {
         var bounds = LedgerWriterConfiguration()

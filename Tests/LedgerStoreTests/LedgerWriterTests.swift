@@ -1,6 +1,7 @@
 import Events
 import Ledger
 import LedgerStore
+import Observability
 import Postgres
 import TestSupport
 import Testing
@@ -228,6 +229,50 @@ import Testing
         for sql in ["UPDATE ledger.journal SET amount = 1", "DELETE FROM ledger.journal", "TRUNCATE ledger.journal"] {
             #expect(throws: PostgresError.self) { try connection.execute(sql) }
         }
+        try await fixture.stop()
+    }
+
+    /// The role that `specification/service-role.sql` makes can do all work, and nothing to the journal.
+    @Test func theServiceRoleCannotTouchTheJournal() async throws {
+        let fixture = try LedgerFixture()
+        let wallet = try await fixture.open(1000)
+        let role = "service_\(UInt64.random(in: 0...UInt64.max))"
+        let owner = try fixture.database.connect()
+        try owner.execute("CREATE ROLE \(role); SET wallet.role = '\(role)'")
+        try owner.execute(try LedgerFixture.specification("service-role.sql"))
+        var configuration = try fixture.database.configuration()
+        configuration.settings.append(("role", role))
+        let writer = LedgerWriter(
+            configuration: LedgerFixture.patientBounds, database: configuration, assets: AssetTable(),
+            logger: .silent, metrics: MetricsRegistry())
+        let running = Task { try await writer.run() }
+        let id = fixture.newTransferID()
+        let works: [Ledger.Operation] = [
+            .open(fixture.newWalletID(), key: IdempotencyKey("new")),
+            .transfer(wallet.id, .credit, 5, id: id, expiry: .after(seconds: 60)), .complete(wallet.id, id),
+            .complete(wallet.id, id, key: IdempotencyKey("twice")),
+        ]
+        for operation in works { _ = try await writer.submit(operation, origin: .none) }
+        _ = try await writer.submitAtomically(
+            [], batch: BatchIdentity(key: IdempotencyKey("all"), contentHash: 1), origin: .none)
+        await writer.stop()
+        try await running.value
+        #expect(try fixture.stored(wallet.id).wallet.balance == 995)
+        let service = PostgresConnection(configuration: configuration)
+        try service.connect()
+        for sql in [
+            "UPDATE ledger.journal SET amount = 1", "DELETE FROM ledger.journal", "TRUNCATE ledger.journal",
+            "ALTER TABLE ledger.journal DISABLE TRIGGER ALL",
+        ] {
+            let error = #expect(throws: PostgresError.self) { try service.execute(sql) }
+            #expect(
+                error.map {
+                    "\($0)".contains("42501") || "\($0)".contains("denied")
+                        || "\($0)".contains("owner")
+                } == true, "\(sql)")
+        }
+        service.close()
+        try owner.execute("DROP OWNED BY \(role); DROP ROLE \(role)")
         try await fixture.stop()
     }
 }

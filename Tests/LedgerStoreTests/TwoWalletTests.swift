@@ -51,7 +51,8 @@ import Testing
         #expect(try await fixture.submit(byID) == .replayed(.applied(try #require(first.receipt))))
         let taken = Ledger.Operation.reverse(payee.id, paid, by: back, 1, hash: 77)
         #expect(try await fixture.submit(taken) == .refused(.transferExists, recorded: false))
-        let tooMuch = Ledger.Operation.reverse(payee.id, paid, by: fixture.newTransferID(), 301, key: IdempotencyKey("more"))
+        let tooMuch = Ledger.Operation.reverse(
+            payee.id, paid, by: fixture.newTransferID(), 301, key: IdempotencyKey("more"))
         let refused = try await fixture.submit(tooMuch)
         let limit = Refusal.amountExceedsReversible(reversible: 300, asset: LedgerFixture.eur)
         #expect(refused == .refused(limit, recorded: true))
@@ -70,7 +71,8 @@ import Testing
         let paid = fixture.newTransferID()
         _ = try await fixture.submit(.between(payer.id, payee.id, 500, id: paid, atOnce: true))
         _ = try await fixture.submit(.transfer(payee.id, .credit, 450, id: fixture.newTransferID(), atOnce: true))
-        let back = Ledger.Operation.reverse(payer.id, paid, by: fixture.newTransferID(), 100, key: IdempotencyKey("back"))
+        let back = Ledger.Operation.reverse(
+            payer.id, paid, by: fixture.newTransferID(), 100, key: IdempotencyKey("back"))
         let poor = Refusal.insufficientFunds(available: 50, amount: 100, asset: LedgerFixture.eur)
         #expect(try await fixture.submit(back) == .refused(poor, recorded: true))
         _ = try await fixture.submit(.transfer(payee.id, .debit, 450, id: fixture.newTransferID(), atOnce: true))

@@ -304,12 +304,12 @@ extension EventPath {
         return stored.wallet
     }
 
-    private func submit(_ operation: Ledger.Operation) async throws {
+    func submit(_ operation: Ledger.Operation) async throws {
         let verdict = try await writer.submit(operation, origin: .none)
         guard case .applied = verdict else { throw Disagreement(description: "\(verdict)") }
     }
 
-    private func amount(_ cents: Int) -> DecimalAmount {
+    func amount(_ cents: Int) -> DecimalAmount {
         let text = "\(cents / 100).\(cents % 100 / 10)\(cents % 10)"
         do { return try DecimalAmount(text: Array(text.utf8)) } catch { preconditionFailure("\(text): \(error)") }
     }

@@ -88,7 +88,8 @@ import Testing
             let good = String(decoding: Self.message([Self.event(Self.id(1), 1)]).dropFirst().dropLast(), as: UTF8.self)
             try await Self.publish(
                 [
-                    Array("no JSON at all \u{0}".utf8), Array("[\(empty),\(good),\(unknown),17]".utf8), Array("[]".utf8),
+                    Array("no JSON at all \u{0}".utf8), Array("[\(empty),\(good),\(unknown),17]".utf8),
+                    Array("[]".utf8),
                     Self.message([Self.event(Self.id(2), 1)]),
                 ], on: path)
             let projector = try await path.startProjector()

@@ -9,8 +9,9 @@ CREATE TABLE ledger.assets (
     first_seen_at timestamptz NOT NULL DEFAULT now()
 );
 
--- A wallet is the snapshot of its journal; chain is that of its newest row. One CHECK for all conditions, here and below: PostgreSQL reads each of a
--- table's constraints anew for every statement that writes to it. No foreign key to assets: every new wallet would lock the same few rows.
+-- A wallet is the snapshot of its journal; chain is that of its newest row. One CHECK for all conditions, here and
+-- below: PostgreSQL reads each of a table's constraints anew for every statement that writes to it. No foreign key to
+-- assets: every new wallet would lock the same few rows.
 CREATE TABLE ledger.wallets (
     id uuid PRIMARY KEY,
     created_at timestamptz NOT NULL,
