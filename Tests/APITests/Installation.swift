@@ -17,6 +17,7 @@ final class Installation: Sendable {
     let database: TestDatabase
     let api: WalletAPI
     let metrics = MetricsRegistry()
+    private let writer: LedgerWriter
     private let services: [any Service]
     private let running: Task<Void, any Error>
 
@@ -34,6 +35,7 @@ final class Installation: Sendable {
             name: "projection", configuration: configuration, size: 2, statements: ProjectionReader.statements)
         let services: [any Service] = [ledger, projection, writer]
         self.services = services
+        self.writer = writer
         running = Task {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for service in services { group.addTask { try await service.run() } }
@@ -53,6 +55,8 @@ final class Installation: Sendable {
     static func run(_ body: (Installation) async throws -> Void) async throws {
         let installation = try Installation()
         do {
+            // Many installations start at once: operations do not wait in the queue for the first connection.
+            try await eventually("the writer is connected") { installation.writer.unavailability == nil }
             try await body(installation)
         } catch {
             try? await installation.stop()
@@ -73,11 +77,12 @@ final class Installation: Sendable {
             try connection.connect()
             let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
                 .deletingLastPathComponent()
-            for file in [
-                "migrations/ledger/20261120000001_ledger.sql", "migrations/projection/20261120000001_projection.sql",
-            ] {
-                let path = root.appending(path: file).path(percentEncoded: false)
-                try connection.execute(try String(contentsOfFile: path, encoding: .utf8))
+            for folder in ["migrations/ledger", "migrations/projection"] {
+                let path = root.appending(path: folder).path(percentEncoded: false)
+                for file in try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+                where file.hasSuffix(".sql") {
+                    try connection.execute(try String(contentsOfFile: "\(path)/\(file)", encoding: .utf8))
+                }
             }
         }
     }
