@@ -34,6 +34,7 @@ let package = Package(
         source("Ledger"),
         source("Digest", ["CSSL"]),
         source("Events", ["JSON", "Ledger"]),
+        source("Requests", ["Digest", "Ledger"]),
         source("Runtime", ["Ledger"]),
         source("Observability", ["Runtime"]),
         source("Postgres", ["CLibPQ", "Digest", "Ledger", "Runtime", "Observability"]),
@@ -45,9 +46,15 @@ let package = Package(
             ["Ledger", "Events", "JSON", "Postgres", "Messaging", "LedgerStore", "Runtime", "Observability"]),
         source("Outbox", ["Postgres", "Messaging", "Ledger", "Events", "Runtime", "Observability"]),
         source(
+            "Provisioning",
+            [
+                "Ledger", "Events", "JSON", "Requests", "Postgres", "Messaging", "LedgerStore", "Runtime",
+                "Observability",
+            ]),
+        source(
             "API",
             [
-                "JSON", "Ledger", "Digest", "Events", "LedgerStore", "Projections", "HTTPServer", "Runtime",
+                "JSON", "Ledger", "Digest", "Requests", "Events", "LedgerStore", "Projections", "HTTPServer", "Runtime",
                 "Observability",
             ]),
         source("Bench", ["JSON", "Ledger", "Runtime"]),
@@ -55,7 +62,7 @@ let package = Package(
             "Commands",
             [
                 "JSON", "Ledger", "Digest", "Events", "Runtime", "Observability", "Postgres", "Messaging",
-                "HTTPServer", "LedgerStore", "Projections", "Outbox", "API", "Bench",
+                "HTTPServer", "LedgerStore", "Projections", "Outbox", "Provisioning", "API", "Bench",
             ]),
         .executableTarget(name: "wallet", dependencies: ["Commands"], swiftSettings: settings),
         .target(
@@ -65,6 +72,7 @@ let package = Package(
         tests(of: "Ledger"),
         tests(of: "Digest"),
         tests(of: "Events", ["JSON", "Ledger"]),
+        tests(of: "Requests", ["Ledger"]),
         tests(of: "Runtime", ["Ledger"]),
         tests(of: "Observability", ["Runtime"]),
         tests(of: "Postgres", ["Ledger", "Runtime", "Observability"]),
@@ -74,6 +82,12 @@ let package = Package(
         tests(
             of: "Projections",
             ["Ledger", "Events", "JSON", "Postgres", "Messaging", "LedgerStore", "Outbox", "Runtime", "Observability"]),
+        tests(
+            of: "Provisioning",
+            [
+                "Ledger", "Events", "JSON", "Requests", "Postgres", "Messaging", "LedgerStore", "Runtime",
+                "Observability",
+            ]),
         tests(of: "Outbox", ["Ledger", "Events", "Postgres", "Messaging", "Runtime", "Observability"]),
         tests(
             of: "API",

@@ -1,5 +1,6 @@
 import JSON
 import Ledger
+import Requests
 
 /// A batch as it was asked for.
 struct BatchRequest: Sendable {

@@ -1,4 +1,5 @@
 import Ledger
+import Requests
 
 /// What an operation has besides its members: out of a path and headers, or out of a batch.
 struct OperationFrame {
@@ -47,22 +48,10 @@ extension RequestDecoder {
     }
 
     private func opening(_ parts: OperationParts, _ frame: OperationFrame) -> Operation {
-        let hasClientID = parts.walletID != nil
-        var hash: UInt128?
-        if frame.key != nil || hasClientID {
-            var content = ContentHash(.openWallet)
-            if hasClientID { content.add(wallet: frame.walletID) }
-            content.add(ownerID: parts.ownerID)
-            // As written: a repeat must be recognised even when the configured default has changed since.
-            content.add(asset: parts.assetCode)
-            content.add(amount: parts.amount)
-            content.add(metadata: parts.metadata)
-            hash = content.value
-        }
-        let opening = Opening(
-            ownerID: parts.ownerID, asset: frame.asset, initialBalance: parts.amount, metadata: parts.metadata,
-            hasClientID: hasClientID)
-        return operation(.open(opening), hash, frame)
+        OpeningRequest(
+            walletID: parts.walletID.map { WalletID($0) }, ownerID: parts.ownerID, asset: frame.asset,
+            writtenAsset: parts.assetCode, initialBalance: parts.amount, metadata: parts.metadata, key: frame.key
+        ).operation(newID: newID, actor: frame.actor)
     }
 
     /// Debits, credits, and transfers to another wallet, which are credits of the wallet that the money leaves.

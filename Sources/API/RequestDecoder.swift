@@ -1,5 +1,6 @@
 import JSON
 import Ledger
+import Requests
 
 /// Turns the body and headers of a write into an operation: everything that can be refused without knowing the wallet.
 struct RequestDecoder: Sendable {

@@ -72,6 +72,12 @@ struct ProcessContext: Sendable {
         }
     }
 
+    /// What new users get wallets of, out of a checked configuration that has read `Settings.userWallets`.
+    var userAssets: [Asset] {
+        let codes = configuration[Settings.userAssets]
+        return (codes.isEmpty ? [configuration[Settings.defaultAsset]] : codes).compactMap { assets[$0] }
+    }
+
     /// The write path, as api and worker run it.
     func makeWriter() -> LedgerWriter {
         var bounds = LedgerWriterConfiguration()
@@ -83,6 +89,7 @@ struct ProcessContext: Sendable {
         bounds.lingerEnough = max(1, configuration[Settings.batchMax] / 8)
         bounds.eventPartitions = configuration[Settings.eventPartitions]
         bounds.eventsPerMessage = configuration[Settings.eventsPerMessage]
+        bounds.tellsBalances = configuration[Settings.balanceEvents]
         return LedgerWriter(
             configuration: bounds, database: ledger, assets: assets, logger: logger, metrics: metrics)
     }

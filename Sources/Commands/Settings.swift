@@ -33,10 +33,11 @@ public enum Settings {
         "WALLET_BATCH_MAX", default: 512, in: 1...4096,
         "Operations in one transaction at most; 1 is one transaction per request.")
     static let batchLinger = ConfigurationKey<Int>.int(
-        "WALLET_BATCH_LINGER_US", default: 0, in: 0...20_000,
+        "WALLET_BATCH_LINGER_US", default: 1000, in: 0...20_000,
         "Microseconds that a lane with few operations waits for more; 0 never waits.")
     static let queueMax = ConfigurationKey<Int>.int(
-        "WALLET_QUEUE_MAX", default: 16_384, in: 1...1_000_000, "Operations waiting in one lane at most.")
+        "WALLET_QUEUE_MAX", default: 16_384, in: 1...1_000_000,
+        "Operations waiting in one lane at most; a batch that is larger waits for an empty one.")
     static let readConnections = ConfigurationKey<Int>.int(
         "WALLET_READ_CONNECTIONS", default: 4, in: 1...256, "Connections for reads, for each database.")
 
@@ -64,9 +65,14 @@ public enum Settings {
         "WALLET_HTTP_IDLE_TIMEOUT_MS", default: 60_000, in: 50...3_600_000, "For a connection without requests.")
 
     static let eventPartitions = ConfigurationKey<Int>.int(
-        "WALLET_EVENT_PARTITIONS", default: 8, in: 1...1024, "Subjects that events are spread over by wallet.")
+        "WALLET_EVENT_PARTITIONS", default: 1, in: 1...1024,
+        "Subjects that events are spread over by wallet, for consumers that want a share; each costs the broker a sync."
+    )
     static let eventsPerMessage = ConfigurationKey<Int>.int(
         "WALLET_EVENTS_PER_MESSAGE", default: 500, in: 1...500, "Events in one message at most.")
+    static let balanceEvents = ConfigurationKey<Bool>.bool(
+        "WALLET_BALANCE_EVENTS", default: false,
+        "Tell each change of settled money once more by a small event of its own.")
     static let stream = subjectPart("WALLET_STREAM", default: "WALLET_EVENTS", "The stream's name.")
     static let streamReplicas = ConfigurationKey<Int>.int(
         "WALLET_STREAM_REPLICAS", default: 1, in: 1...5, "The stream's replicas; 3 in production.")
@@ -103,6 +109,26 @@ public enum Settings {
     static let expiryPoll = ConfigurationKey<Duration>.milliseconds(
         "WALLET_EXPIRY_POLL_MS", default: 500, in: 10...60_000, "Between looks for transfers that ran out.")
 
+    static let userProvisioning = ConfigurationKey<Bool>.bool(
+        "WALLET_USER_PROVISIONING", default: true,
+        "Whether the worker gives new users their wallets; without the stream it only looks for it.")
+    static let userStream = subjectPart(
+        "WALLET_USER_STREAM", default: "USERS", "The stream with the events of new users; somebody else's.")
+    static let userStreamCreate = ConfigurationKey<Bool>.bool(
+        "WALLET_USER_STREAM_CREATE", default: false, "Whether the worker makes that stream when it is missing.")
+    static let userSubject = ConfigurationKey<String>.string(
+        "WALLET_USER_SUBJECT", form: "a subject without wildcards", default: "users.user.created.v1",
+        "The subject of the events of new users.", isValid: isSubject)
+    static let userConsumer = subjectPart(
+        "WALLET_USER_CONSUMER", default: "wallet-provisioning", "The durable consumer on that stream.")
+    static let userAssets = ConfigurationKey<[String]>.list(
+        of: .string(
+            "WALLET_USER_ASSETS", form: "asset codes", "What a new user gets wallets of; WALLET_DEFAULT_ASSET if empty."
+        ) { Asset(code: $0, scale: 0) != nil }, allowsEmpty: true)
+    static let userMaxDeliveries = ConfigurationKey<Int>.int(
+        "WALLET_USER_MAX_DELIVERIES", default: 20, in: 1...10_000,
+        "How often an event of a user that fails is delivered before it is put aside.")
+
     static let logLevel = ConfigurationKey<Logger.Level>.choice(
         "WALLET_LOG_LEVEL", default: .info, "Lines below it are not written.")
     static let logFormat = ConfigurationKey<Logger.Format>.choice(
@@ -115,6 +141,7 @@ public enum Settings {
     static let assetKeys: [any AnyConfigurationKey] = [defaultAsset, assets]
     static let writer: [any AnyConfigurationKey] = [
         lanes, batchMax, batchLinger, queueMax, requestTimeout, shutdownTimeout, eventPartitions, eventsPerMessage,
+        balanceEvents,
     ]
     static let http: [any AnyConfigurationKey] = [
         listen, apiOperatorListen, readConnections, httpLoops, httpMaxConnections, httpHeaderTimeout, httpBodyTimeout,
@@ -126,20 +153,33 @@ public enum Settings {
         expiryPoll,
     ]
 
+    static let userWallets: [any AnyConfigurationKey] = [userAssets]
+    static let users: [any AnyConfigurationKey] =
+        [userProvisioning, userStream, userStreamCreate, userSubject, userConsumer] + userWallets + [userMaxDeliveries]
+
     /// What `wallet api` reads.
     static let api = database + assetKeys + writer + http
     /// What `wallet worker` reads.
-    static let worker = database + assetKeys + writer + events + [workerOperatorListen]
+    static let worker = database + assetKeys + writer + events + users + [workerOperatorListen]
     /// What the operator's commands read.
     static let operations = database + assetKeys
     /// Every variable, for the documentation.
-    public static let all = database + assetKeys + writer + http + events
+    public static let all = database + assetKeys + writer + http + events + users
 
     static let defaultAssetIsKnown: @Sendable (Configuration) -> String? = { configuration in
         guard configuration.source(of: defaultAsset.name) != nil else { return nil }
         let code = configuration[defaultAsset]
         guard assetTable(configuration)[code] == nil else { return nil }
         return "WALLET_DEFAULT_ASSET is \(code), which is unknown: add \(code):SCALE to WALLET_ASSETS"
+    }
+
+    static let userAssetsAreKnown: @Sendable (Configuration) -> String? = { configuration in
+        guard configuration.source(of: userAssets.name) != nil else { return nil }
+        let table = assetTable(configuration)
+        let unknown = configuration[userAssets].filter { table[$0] == nil }
+        guard !unknown.isEmpty else { return nil }
+        return "WALLET_USER_ASSETS names \(unknown.joined(separator: ", ")), which is unknown: add CODE:SCALE to "
+            + "WALLET_ASSETS"
     }
 
     static let duplicateWindowFits: @Sendable (Configuration) -> String? = { configuration in
@@ -164,6 +204,13 @@ public enum Settings {
         .endpoint(
             "WALLET_OPERATOR_LISTEN", default: text,
             "Where metrics and health are served; the worker's default is port 9090.")
+    }
+
+    private static let isSubject: @Sendable (String) -> Bool = { text in
+        text.utf8.count <= 255
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { token in
+                !token.isEmpty && token.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x2A && $0 != 0x3E }
+            }
     }
 
     private static func subjectPart(

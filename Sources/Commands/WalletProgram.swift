@@ -15,8 +15,8 @@ public enum WalletProgram {
 
     static let commands: [Subcommand] = [
         APICommand.subcommand, MigrateCommand.subcommand,
-        WorkerCommand.subcommand, AuditCommand.subcommand, RebuildCommand.subcommand, ConfigCommand.subcommand,
-        VersionCommand.subcommand,
+        WorkerCommand.subcommand, AuditCommand.subcommand, RebuildCommand.subcommand,
+        DeadLettersCommand.subcommand, ConfigCommand.subcommand, VersionCommand.subcommand,
     ]
 
     /// Runs the subcommand that the process's arguments ask for, and leaves the process.

@@ -6,13 +6,16 @@ import Observability
 import Outbox
 import Postgres
 import Projections
+import Provisioning
 import Runtime
 
-/// `wallet worker`: relays the outbox, keeps the projections, audits, and expires transfers.
+/// `wallet worker`: relays the outbox, keeps the projections, audits, expires transfers, and gives new users their
+/// wallets.
 enum WorkerCommand {
     static let subcommand = Subcommand(
         specification: CommandSpecification(
-            name: "worker", summary: "Publish events, keep the projections, audit, expire transfers.",
+            name: "worker",
+            summary: "Publish events, keep the projections, audit, expire transfers, give users wallets.",
             discussion: "Any number of workers may run. Needs PostgreSQL and NATS with JetStream.",
             options: [.configurationFile]),
         run: run)
@@ -28,7 +31,9 @@ enum WorkerCommand {
         let publishing = NATSConnection(nats, logger: context.logger, metrics: context.metrics)
         let consuming = NATSConnection(nats.named("wallet-consume"), logger: context.logger, metrics: context.metrics)
         let pool = context.makePool(
-            "outbox", context.schemas[0], OutboxRelay.statements.merging(Expirer.statements) { first, _ in first },
+            "outbox", context.schemas[0],
+            OutboxRelay.statements.merging(Expirer.statements) { first, _ in first }
+                .merging(Provisioner.statements) { first, _ in first },
             size: 3)
         let writer = context.makeWriter()
         let auditor = try Auditor(
@@ -58,9 +63,11 @@ enum WorkerCommand {
         let operators = try context.makeOperatorServer(
             configuration[Settings.workerOperatorListen], readiness: readiness)
         context.logger.info("wallet worker starts", ["version": .string(WalletProgram.version)])
-        return await context.run([
-            pool, writer, publishing, consuming, operators, auditor, totals, projector, relay, expirer,
-        ])
+        let provisioner = context.makeProvisioner(writer: writer, pool: pool, connection: consuming)
+        let services: [(any Service)?] = [
+            pool, writer, publishing, consuming, operators, auditor, totals, projector, relay, expirer, provisioner,
+        ]
+        return await context.run(services.compactMap { $0 })
     }
 }
 
@@ -89,6 +96,21 @@ extension ProcessContext {
         projector.batch = configuration[Settings.projectorBatch]
         projector.pace = configuration[Settings.projectorPace]
         return projector
+    }
+
+    /// Nil when the worker is not to give users their wallets.
+    fileprivate func makeProvisioner(
+        writer: LedgerWriter, pool: PostgresPool, connection: NATSConnection
+    ) -> Provisioner? {
+        guard configuration[Settings.userProvisioning] else { return nil }
+        var provisioner = ProvisionerConfiguration(
+            stream: configuration[Settings.userStream], subject: configuration[Settings.userSubject],
+            consumer: configuration[Settings.userConsumer])
+        provisioner.createsStream = configuration[Settings.userStreamCreate]
+        provisioner.deliveriesMax = configuration[Settings.userMaxDeliveries]
+        return Provisioner(
+            configuration: provisioner, users: UserProvisioning(assets: userAssets, writer: writer), pool: pool,
+            connection: connection, logger: logger, metrics: metrics)
     }
 
     fileprivate var auditorConfiguration: AuditorConfiguration {

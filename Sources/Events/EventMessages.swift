@@ -28,60 +28,72 @@ public struct EventMessages: Sendable {
 
     private let eventsPerMessage: Int
     private let tellsBalances: Bool
-    private var open: [Chunk]
-    private var framed: [UInt8] = []
-    private var total = 0
+    private let partitions: Int
+    private var events: [WalletEvent] = []
+    private var balanceChanges = 0
 
     /// Events go to `partitions` partitions (1 to 65,535), at most `eventsPerMessage` (1 to 500) in a message. With
     /// `tellsBalances` each event that changed settled money is followed by one of type `BalanceChange.type`.
     public init(partitions: Int, eventsPerMessage: Int, tellsBalances: Bool = false) {
         self.tellsBalances = tellsBalances
         self.eventsPerMessage = max(1, min(eventsPerMessage, 500))
-        open = Array(repeating: Chunk(), count: max(1, min(partitions, 65_535)))
+        self.partitions = max(1, min(partitions, 65_535))
     }
 
     /// How many events were collected.
-    public var eventCount: Int { total }
+    public var eventCount: Int { events.count + balanceChanges }
 
-    /// Adds an event.
+    /// Adds an event. It is written only when all are taken: by then the database is busy with the batch's other rows.
     public mutating func append(_ event: WalletEvent) {
-        append(of: event.wallet.id) { $0.event(event) }
-        guard tellsBalances, let change = BalanceChange(event) else { return }
-        append(of: event.wallet.id) { $0.event(change) }
-    }
-
-    private mutating func append(of wallet: WalletID, _ write: (inout JSONWriter) -> Void) {
-        let partition = Int(wallet.placement % UInt64(open.count))
-        if open[partition].count == 0 { open[partition].writer.beginArray() }
-        write(&open[partition].writer)
-        open[partition].count += 1
-        total += 1
-        if open[partition].count == eventsPerMessage || open[partition].writer.byteCount >= EventMessages.closingSize {
-            close(partition)
-        }
+        events.append(event)
+        if tellsBalances, BalanceChange(event) != nil { balanceChanges += 1 }
     }
 
     /// The framing of everything collected; the collector is empty afterwards.
     public mutating func takeFramed() -> [UInt8] {
-        for partition in open.indices where open[partition].count > 0 { close(partition) }
-        let result = framed
-        framed.removeAll(keepingCapacity: true)
-        total = 0
-        return result
+        var open = [Chunk?](repeating: nil, count: partitions)
+        var framed: [UInt8] = []
+        framed.reserveCapacity(events.count * 1024)
+        for event in events {
+            let partition = Int(event.wallet.id.placement % UInt64(partitions))
+            var chunk = open[partition].take() ?? Chunk()
+            write(to: &chunk, partition, into: &framed) { $0.event(event) }
+            if tellsBalances, let change = BalanceChange(event) {
+                write(to: &chunk, partition, into: &framed) { $0.event(change) }
+            }
+            open[partition] = consume chunk
+        }
+        for partition in open.indices {
+            guard var chunk = open[partition].take(), chunk.count > 0 else { continue }
+            Self.close(&chunk, partition, into: &framed)
+        }
+        events.removeAll(keepingCapacity: true)
+        balanceChanges = 0
+        return framed
     }
 
-    private mutating func close(_ partition: Int) {
-        open[partition].writer.endArray()
-        let payload = open[partition].writer.bytes
-        frame(UInt32(partition), bytes: 2)
-        frame(UInt32(open[partition].count), bytes: 2)
-        frame(UInt32(payload.count), bytes: 4)
-        framed.append(contentsOf: payload)
-        open[partition].writer.removeAll()
-        open[partition].count = 0
+    private func write(
+        to chunk: inout Chunk, _ partition: Int, into framed: inout [UInt8], _ event: (inout JSONWriter) -> Void
+    ) {
+        if chunk.count == 0 { chunk.writer.beginArray() }
+        event(&chunk.writer)
+        chunk.count += 1
+        if chunk.count == eventsPerMessage || chunk.writer.byteCount >= EventMessages.closingSize {
+            Self.close(&chunk, partition, into: &framed)
+        }
     }
 
-    private mutating func frame(_ value: UInt32, bytes: Int) {
+    private static func close(_ chunk: inout Chunk, _ partition: Int, into framed: inout [UInt8]) {
+        chunk.writer.endArray()
+        append(UInt32(partition), bytes: 2, to: &framed)
+        append(UInt32(chunk.count), bytes: 2, to: &framed)
+        append(UInt32(chunk.writer.byteCount), bytes: 4, to: &framed)
+        framed.append(contentsOf: chunk.writer.bytes)
+        chunk.writer.removeAll()
+        chunk.count = 0
+    }
+
+    private static func append(_ value: UInt32, bytes: Int, to framed: inout [UInt8]) {
         for index in (0..<bytes).reversed() { framed.append(UInt8(truncatingIfNeeded: value >> UInt32(8 * index))) }
     }
 

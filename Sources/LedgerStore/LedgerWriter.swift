@@ -7,7 +7,7 @@ public import Runtime
 /// The bounds of the write path.
 public struct LedgerWriterConfiguration: Sendable {
     /// How many writers work side by side.
-    public var lanes = 2
+    public var lanes = 1
     /// How many operations one transaction takes at most.
     public var batchMax = 512
     /// How many operations each lane's queue holds at most, those in groups counted. A batch of the largest size fits
@@ -24,7 +24,7 @@ public struct LedgerWriterConfiguration: Sendable {
     /// How far this machine's clock and the database's may differ: expiries are decided by it.
     public var clockSkewMax: Duration = .seconds(5)
     /// How many partitions events are spread over.
-    public var eventPartitions = 8
+    public var eventPartitions = 1
     /// How many events one message holds at most, 1 to 500.
     public var eventsPerMessage = 500
 

@@ -64,7 +64,7 @@ public final class JetStreamAdmin: Sendable {
         if let answer = try info(.consumer(wanted.name, stream: stream)) {
             let actual = answer["config"] ?? .object([])
             let different = SettingsComparison.differences(wanted.wanted, from: actual)
-            let unwanted = ConsumerConfiguration.forbidden.filter { actual[$0] != nil }
+            let unwanted = wanted.forbidden.filter { actual[$0] != nil }
             if different.isEmpty, unwanted.isEmpty { return try decoded(ConsumerInfo(answer), "consumer info") }
             let texts = unwanted.map { "\($0) is set" } + [SettingsComparison.describe(different, actual: actual)]
             let text = texts.filter { !$0.isEmpty }.joined(separator: "; ")

@@ -47,7 +47,7 @@ public struct StreamConfiguration: Sendable, Equatable {
 }
 
 /// The settings of a durable pull consumer that this program relies on: explicit acks, everything from the
-/// beginning, no filter.
+/// beginning.
 public struct ConsumerConfiguration: Sendable, Equatable {
     /// The durable's name.
     public var name: String
@@ -57,6 +57,8 @@ public struct ConsumerConfiguration: Sendable, Equatable {
     public var maxAckPending = 20_000
     /// How often a message is delivered; -1 without limit.
     public var maxDeliver = -1
+    /// Only messages of this subject are delivered; nil for all of the stream.
+    public var filterSubject: String?
 
     /// Names a consumer; the other settings have their defaults.
     public init(name: String) { self.name = name }
@@ -70,13 +72,15 @@ public struct ConsumerConfiguration: Sendable, Equatable {
             .init("ack_wait", .number(String(ackWait.nanosecondsForJetStream))),
             .init("max_ack_pending", .number(String(maxAckPending))),
             .init("max_deliver", .number(String(maxDeliver))),
-        ]
+        ] + (filterSubject.map { [.init("filter_subject", .string($0))] } ?? [])
     }
 
     static let fixed: Set<String> = ["durable_name", "deliver_policy", "ack_policy", "replay_policy"]
 
     /// Members that make it another kind of consumer when they are there at all.
-    static let forbidden = ["deliver_subject", "filter_subject", "filter_subjects"]
+    var forbidden: [String] {
+        ["deliver_subject", "filter_subjects"] + (filterSubject == nil ? ["filter_subject"] : [])
+    }
 }
 
 /// Compares wanted settings with the ones there are.

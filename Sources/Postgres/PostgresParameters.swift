@@ -17,6 +17,8 @@ public final class PostgresParameters {
     private var arrays: [PostgresArray] = []
     private(set) var values: [UnsafePointer<CChar>?] = []
     private(set) var lengths: [Int32] = []
+    /// The size of all values; valid like they are.
+    var byteCount: Int { lengths.reduce(0) { $0 + Int($1) } }
     private(set) var formats: [Int32] = []
 
     /// No parameters yet.

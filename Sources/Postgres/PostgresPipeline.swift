@@ -23,6 +23,11 @@ public final class PostgresPipeline {
     private var isInTransaction = false
     private(set) var isOpen = false
     private let noParameters = PostgresParameters()
+    /// Bytes of parameters that were queued since something was handed to the socket.
+    private var unsent = 0
+
+    /// Past this many bytes the server may as well begin while the rest is being put together.
+    private static let headStart = 16 * 1024
 
     init(connection: PostgresConnection) {
         self.connection = connection
@@ -33,6 +38,7 @@ public final class PostgresPipeline {
         head = 0
         requested = 0
         commitsOutstanding = 0
+        unsent = 0
         isOpen = false
     }
 
@@ -67,6 +73,11 @@ public final class PostgresPipeline {
             handle, statement, Int32(parameters.count), parameters.values, parameters.lengths, parameters.formats, 1)
         guard sent == 1 else { throw connection.lost(phase, statement: statement) }
         items.append(.statement(statement))
+        unsent += parameters.byteCount
+        guard unsent >= Self.headStart else { return }
+        unsent = 0
+        // What the socket does not take now goes with the sync.
+        guard PQflush(handle) >= 0 else { throw connection.lost(phase, statement: statement) }
     }
 
     /// Queues a prepared statement without parameters.

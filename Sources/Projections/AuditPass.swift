@@ -40,6 +40,7 @@ final class AuditPass {
     private let projection: PostgresConnection
     private let journal: JournalReader
     private let view: ProjectionView
+    private let table: DriftTable
     private let writer: ProjectionWriter
     private let clock: Clock
     private let metrics: AuditorMetrics
@@ -67,6 +68,7 @@ final class AuditPass {
         journal = try JournalReader(connection: self.ledger, assets: assets)
         writer = try ProjectionWriter(connection: self.projection)
         view = ProjectionView(connection: self.projection, assets: assets)
+        table = try DriftTable(connection: self.projection)
         self.clock = clock
         self.metrics = metrics
         drifts = DriftLog(logger: logger, metrics: metrics)
@@ -104,8 +106,8 @@ final class AuditPass {
         summary = Summary()
     }
 
-    func endSweep() -> Summary {
-        drifts.endSweep()
+    func endSweep() throws -> Summary {
+        try table.replace(by: drifts.endSweep())
         summary.took = .nanoseconds(Int64(clamping: clock.monotonicNanoseconds() - began))
         return summary
     }

@@ -76,7 +76,7 @@ public final class Auditor: Service {
                 isFailing = false
                 backoff.reset()
                 guard isComplete else { continue }
-                let took = finish(pass, wasFast: isFast)
+                let took = try finish(pass, wasFast: isFast)
                 isFast = false
                 pass.beginSweep()
                 // A request that came meanwhile is not made to wait.
@@ -100,8 +100,8 @@ public final class Auditor: Service {
         }
     }
 
-    private func finish(_ pass: AuditPass, wasFast: Bool) -> Duration {
-        let summary = pass.endSweep()
+    private func finish(_ pass: AuditPass, wasFast: Bool) throws -> Duration {
+        let summary = try pass.endSweep()
         endOfSweep.set(clock.monotonicNanoseconds())
         metrics.sweeps.increment()
         metrics.sweepSeconds.set(Double(summary.took.wholeMilliseconds) / 1000)

@@ -92,7 +92,9 @@ enum Comparison {
                 problems.append("its amount is \(row.amount), in the journal \(creation.amount) minor units")
             }
             let newest = row.resolution ?? creation
-            if newest.expiresAt ?? creation.expiresAt != row.expiresAt { problems.append("its expiry is not the journal's") }
+            if newest.expiresAt ?? creation.expiresAt != row.expiresAt {
+                problems.append("its expiry is not the journal's")
+            }
         } else {
             problems.append("the journal does not create it at version \(row.createdVersion)")
         }

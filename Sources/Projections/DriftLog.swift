@@ -34,11 +34,12 @@ struct DriftLog {
             ])
     }
 
-    /// The end of a sweep over all wallets: what it did not see any more is over.
-    mutating func endSweep() {
+    /// The end of a sweep over all wallets: what it did not see any more is over. Returns what it saw.
+    mutating func endSweep() -> Set<Drift> {
         metrics.driftingWallets.set(wallets.count)
         known = seen
         seen.removeAll()
         wallets.removeAll()
+        return known
     }
 }

@@ -91,10 +91,12 @@ final class TotalsAudit {
         for row in 0..<counted.rowCount {
             let day = try counted.text(row, 0)
             let journal = rest.removeValue(forKey: day) ?? Day()
-            let sameCounts = try counted.int64(row, 1) == journal.debitCount
+            let sameCounts =
+                try counted.int64(row, 1) == journal.debitCount
                 && counted.int64(row, 2) == journal.creditCount
             let amounts = (try counted.text(row, 3), try counted.text(row, 4))
-            let sameAmounts = (journal.debitAmount.map { "\($0)" == amounts.0 } ?? true)
+            let sameAmounts =
+                (journal.debitAmount.map { "\($0)" == amounts.0 } ?? true)
                 && (journal.creditAmount.map { "\($0)" == amounts.1 } ?? true)
             if !sameCounts || !sameAmounts { drifts.append(drift("the totals of \(day) are not the journal's")) }
         }

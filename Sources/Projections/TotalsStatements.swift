@@ -140,6 +140,10 @@ enum TotalsStatements {
         "totals_by_day": periods("day"),
         "totals_by_month": periods("month"),
         "totals_checkpoint": "SELECT version FROM projection.totals_wallets WHERE wallet_id = $1",
+        "drift_list": """
+        SELECT wallet_id, version, kind, problem, first_seen_at, last_seen_at FROM projection.drift
+        ORDER BY first_seen_at DESC, wallet_id, version LIMIT \(DriftTable.max)
+        """,
         "wallets_of_transfer": """
         SELECT wallet_id FROM projection.transfers WHERE transfer_id = $1 ORDER BY wallet_id LIMIT 16
         """,

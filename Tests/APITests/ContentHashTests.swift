@@ -1,4 +1,5 @@
 import Ledger
+import Requests
 import Testing
 
 @testable import API

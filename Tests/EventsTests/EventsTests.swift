@@ -56,7 +56,6 @@ import Testing
         var random = TestRandom()
         let event = RandomEvent.make(using: &random)
         let good = String(decoding: Self.message([event]).dropFirst().dropLast(), as: UTF8.self)
-        let type = "\"type\":\"\(event.type.rawValue)\""
         let flawed: [(String, EventFlaw)] = [
             ("17", .malformed("")), (#""text""#, .malformed("")), ("{}", .missing("type")),
             (good.replacing(#""data":{"#, with: #""data":{}, "was":{"#), .missing("data.wallet")),

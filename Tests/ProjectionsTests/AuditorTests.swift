@@ -131,6 +131,9 @@ import Testing
             #expect(Self.drift(path, .state) == 1 && Self.drift(path, .projectionDiffers) == differing)
             #expect(try path.projectedRows() == rows)
             #expect(path.log.text.contains("the books disagree"))
+            // And kept where other processes see it.
+            let kept = try path.projectedNumber("SELECT count(DISTINCT wallet_id) FROM projection.drift")
+            #expect(kept == 6)
             // Neither mark has passed what is wrong, so that every sweep finds it again.
             let journalFault = "id = '\(wallets[1])' AND audited_version = 2"
             let projectedFault = "id = '\(wallets[4])' AND audited_version < version"

@@ -29,7 +29,7 @@ import Testing
         Harm(name: "an asset", kind: .transactions) {
             "UPDATE ledger.wallets SET asset = 'USD' WHERE id = '\($0[1])'"
         },
-        Harm(name: "a gap", kind: .journal) { "DELETE FROM ledger.journal WHERE \(row($0[3], 2))" },
+        Harm(name: "a gap", kind: .journal) { "DELETE FROM ledger.journal WHERE \(row($0[2], 2))" },
         Harm(name: "a word in history", kind: .chain) {
             "UPDATE ledger.journal SET description = 'dinner' WHERE \(row($0[0], 2))"
         },

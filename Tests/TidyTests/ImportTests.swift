@@ -18,6 +18,7 @@ import Testing
         "Ledger": [],
         "Digest": ["CSSL"],
         "Events": ["JSON", "Ledger"],
+        "Requests": ["Digest", "Ledger"],
         "Runtime": ["Ledger"],
         "Observability": ["Runtime"],
         "Postgres": ["CLibPQ", "Digest", "Ledger", "Runtime", "Observability"],
@@ -28,14 +29,18 @@ import Testing
             "Ledger", "Events", "JSON", "Postgres", "Messaging", "LedgerStore", "Runtime", "Observability",
         ],
         "Outbox": ["Postgres", "Messaging", "Ledger", "Events", "Runtime", "Observability"],
+        "Provisioning": [
+            "Ledger", "Events", "JSON", "Requests", "Postgres", "Messaging", "LedgerStore", "Runtime",
+            "Observability",
+        ],
         "API": [
-            "JSON", "Ledger", "Digest", "Events", "LedgerStore", "Projections", "HTTPServer", "Runtime",
+            "JSON", "Ledger", "Digest", "Requests", "Events", "LedgerStore", "Projections", "HTTPServer", "Runtime",
             "Observability",
         ],
         "Bench": ["JSON", "Ledger", "Runtime"],
         "Commands": [
             "JSON", "Ledger", "Digest", "Events", "Runtime", "Observability", "Postgres", "Messaging", "HTTPServer",
-            "LedgerStore", "Projections", "Outbox", "API", "Bench",
+            "LedgerStore", "Projections", "Outbox", "Provisioning", "API", "Bench",
         ],
         "wallet": ["Commands"],
     ]

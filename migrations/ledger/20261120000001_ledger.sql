@@ -189,6 +189,22 @@ CREATE TABLE ledger.outbox_streams (
     observed_at timestamptz NOT NULL
 );
 
+-- User events that no provisioner could use, kept with the reason until an operator decides. A stream made anew counts
+-- from 1 again: when it stored the message tells messages apart, too.
+CREATE TABLE ledger.dead_letters (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    stream text NOT NULL,
+    stream_sequence bigint NOT NULL,
+    stored_at timestamptz NOT NULL,
+    subject text NOT NULL,
+    event_index integer NOT NULL,
+    attempts integer NOT NULL,
+    reason text NOT NULL,
+    payload bytea NOT NULL,
+    UNIQUE (stream, stream_sequence, stored_at, event_index)
+);
+
 -- ANALYZE of a growing table would cost more than the vacuums. The service's statements keep to the indexes by their
 -- sessions' settings, so a small sample of the indexed columns is all that is kept.
 DO $$

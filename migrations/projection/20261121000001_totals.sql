@@ -30,3 +30,15 @@ CREATE TABLE projection.outside_accounts (
     balance numeric NOT NULL,
     PRIMARY KEY (asset, account)
 ) WITH (fillfactor = 50);
+
+-- What the auditors found in their last complete sweeps to disagree; at most 1000 rows. It goes when a sweep does not
+-- find it any more.
+CREATE TABLE projection.drift (
+    wallet_id uuid NOT NULL,
+    version bigint NOT NULL,
+    kind text NOT NULL,
+    problem text NOT NULL,
+    first_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL,
+    PRIMARY KEY (wallet_id, version, kind, problem)
+);

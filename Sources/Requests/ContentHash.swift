@@ -1,24 +1,35 @@
 import Digest
-import Ledger
+public import Ledger
 
 /// Builds the digest by which a repeat of a request is told from another request under the same key.
 ///
 /// The encoding is unambiguous: each field is its tag, its length and its bytes; a missing field is left out. What a
 /// client may write in several ways counts once: money as its value, moments in UTC, metadata in canonical form.
 /// The key itself and preconditions are no content.
-struct ContentHash {
+public struct ContentHash {
     /// The kinds of request. The numbers are part of stored digests and never change.
-    enum Kind: UInt8 {
+    public enum Kind: UInt8 {
+        /// Create a wallet.
         case openWallet = 1
+        /// Money into the wallet.
         case debit = 2
+        /// Money out of the wallet.
         case credit = 3
+        /// Settle a pending transfer.
         case complete = 4
+        /// Release a pending transfer.
         case revert = 5
+        /// From one wallet to another.
         case transfer = 6
+        /// Give a completed transfer back.
         case reverse = 7
+        /// Move the expiry of a pending transfer.
         case extend = 8
+        /// An administrator's correction.
         case adjust = 9
+        /// Change the wallet itself.
         case amend = 10
+        /// Several operations at once.
         case batch = 11
     }
 
@@ -47,36 +58,47 @@ struct ContentHash {
     private var bytes: [UInt8] = []
 
     /// Starts the content of one kind of request.
-    init(_ kind: Kind) {
+    public init(_ kind: Kind) {
         bytes.reserveCapacity(192)
         bytes.append(kind.rawValue)
     }
 
     /// The first 128 bits of the SHA-256 of what was added.
-    var value: UInt128 { Digest.sha256Prefix(bytes) }
+    public var value: UInt128 { Digest.sha256Prefix(bytes) }
 
-    mutating func add(wallet: WalletID) { add(.wallet, wallet.uuid.bits) }
-    mutating func add(transfer: TransferID) { add(.transfer, transfer.uuid.bits) }
-    mutating func add(counterparty: WalletID) { add(.counterparty, counterparty.uuid.bits) }
-    mutating func add(reversal: TransferID) { add(.reversal, reversal.uuid.bits) }
-    mutating func add(ownerID: String?) { add(.ownerID, ownerID) }
-    mutating func add(asset: String?) { add(.asset, asset) }
-    mutating func add(description: String?) { add(.description, description) }
-    mutating func add(metadata: String?) { add(.metadata, metadata) }
-    mutating func add(note: String?) { add(.note, note) }
+    /// The wallet the request is about.
+    public mutating func add(wallet: WalletID) { add(.wallet, wallet.uuid.bits) }
+    /// The transfer the request is about.
+    public mutating func add(transfer: TransferID) { add(.transfer, transfer.uuid.bits) }
+    /// The other wallet.
+    public mutating func add(counterparty: WalletID) { add(.counterparty, counterparty.uuid.bits) }
+    /// The new transfer of a reversal.
+    public mutating func add(reversal: TransferID) { add(.reversal, reversal.uuid.bits) }
+    /// Who the wallet belongs to.
+    public mutating func add(ownerID: String?) { add(.ownerID, ownerID) }
+    /// The asset as the request names it.
+    public mutating func add(asset: String?) { add(.asset, asset) }
+    /// The words about a transfer.
+    public mutating func add(description: String?) { add(.description, description) }
+    /// Metadata in canonical form.
+    public mutating func add(metadata: String?) { add(.metadata, metadata) }
+    /// The reason given.
+    public mutating func add(note: String?) { add(.note, note) }
 
-    mutating func add(direction: Direction) { add(.direction, byte: UInt8(truncatingIfNeeded: direction.rawValue)) }
-    mutating func add(amount: DecimalAmount?) { add(.amount, amount) }
+    /// Which way the money moves.
+    public mutating func add(direction: Direction) { add(.direction, byte: UInt8(truncatingIfNeeded: direction.rawValue)) }
+    /// A sum, by its value.
+    public mutating func add(amount: DecimalAmount?) { add(.amount, amount) }
 
     /// An operation of a batch, by its own digest and key.
-    mutating func add(item: Operation) {
+    public mutating func add(item: Operation) {
         add(.item, length: 32)
         append(item.contentHash ?? 0)
         append(item.key?.digest ?? 0)
     }
 
     /// What an amendment asks for.
-    mutating func add(_ amendment: Amendment) {
+    public mutating func add(_ amendment: Amendment) {
         if let status = amendment.status { add(.walletStatus, byte: UInt8(truncatingIfNeeded: status.rawValue)) }
         switch amendment.metadata {
         case .set(let metadata): add(metadata: metadata)
@@ -94,11 +116,13 @@ struct ContentHash {
         bytes.append(UInt8(truncatingIfNeeded: amount.decimals))
     }
 
-    mutating func add(settlesAtOnce: Bool) {
+    /// Whether a transfer settles at once.
+    public mutating func add(settlesAtOnce: Bool) {
         add(.status, byte: settlesAtOnce ? 1 : 0)
     }
 
-    mutating func add(expiry: TransferOrder.Expiry) {
+    /// When a transfer runs out.
+    public mutating func add(expiry: TransferOrder.Expiry) {
         switch expiry {
         case .never: break
         case .at(let moment): add(.expiresAt, UInt128(UInt64(bitPattern: moment.microseconds)))
@@ -133,8 +157,8 @@ struct ContentHash {
 }
 
 extension IdempotencyKey {
-    /// The key for a reference as the client wrote it.
-    init(reference: String) {
+    /// The key for a reference as it was written.
+    public init(reference: String) {
         self.init(reference: reference, digest: Digest.sha256Prefix(reference))
     }
 }
