@@ -88,3 +88,12 @@ struct EmptyPast: PastReading {
     func totals(of wallet: WalletID, _ query: TotalsQuery) async throws -> WalletTotals? { nil }
     func outsideAccounts() async throws -> [OutsideAccount] { [] }
 }
+
+/// Has nothing to do.
+struct IdleOperators: OperatorWork {
+    func outbox() async throws -> OutboxStatistics { throw MissingFixture() }
+    func retryOutbox() async throws -> Int { 3 }
+    func resendOutbox(from: Timestamp, to: Timestamp) async throws -> Int { 5 }
+    func drifts() async throws -> [FoundDrift] { [] }
+    func rebuild(_ wallet: WalletID) async throws -> RebuildReport? { nil }
+}

@@ -30,7 +30,8 @@ final class Installation: Sendable {
             configuration: LedgerWriterConfiguration(), database: configuration, assets: assets, logger: .silent,
             metrics: metrics)
         let ledger = PostgresPool(
-            name: "ledger", configuration: configuration, size: 2, statements: LedgerReader.statements)
+            name: "ledger", configuration: configuration, size: 2,
+            statements: LedgerReader.statements.merging(OutboxAdministration.statements) { first, _ in first })
         let projection = PostgresPool(
             name: "projection", configuration: configuration, size: 2, statements: ProjectionReader.statements)
         let services: [any Service] = [ledger, projection, writer]
@@ -45,7 +46,12 @@ final class Installation: Sendable {
         api = WalletAPI(
             service: WalletService(
                 writer: writer, ledger: LedgerReader(pool: ledger, assets: assets),
-                projection: ProjectionReader(pool: projection, assets: assets)),
+                projection: ProjectionReader(pool: projection, assets: assets),
+                operators: StoredOperatorWork(
+                    outbox: OutboxAdministration(pool: ledger),
+                    projection: ProjectionReader(pool: projection, assets: assets),
+                    rebuilder: Rebuilder(ledger: configuration, projection: configuration, assets: assets),
+                    totals: TotalsRebuilder(ledger: configuration, projection: configuration))),
             configuration: APIConfiguration(
                 assets: assets, defaultAsset: try asset(), projectionPatience: patience),
             readiness: [], metrics: metrics, logger: .silent)

@@ -6,6 +6,7 @@ import Testing
 
 /// Transfers between wallets, reversals, administration, batches and history on a real database.
 @Suite struct LedgerRoutesTests {
+    private static let stranger = "01990000-0000-7000-8000-0000000000ff"
     private static let ann: [(name: String, value: String)] = [("Wallet-Actor", "ann")]
 
     private func text(_ value: JSONValue?, _ names: String...) -> String? {
@@ -187,6 +188,33 @@ import Testing
             #expect(totals["version"]?.int64 == 0)
             #expect(await site.send("GET", "/v1/admin/world").status == 400)
             #expect(await site.send("GET", "/v1/admin/world", headers: Self.ann).status == 200)
+        }
+    }
+
+    @Test func operatorsLookAfterOutboxAndProjections() async throws {
+        try await Installation.run { site in
+            let (path, id) = try await site.open("5")
+            func ask(_ method: String, _ target: String, _ body: String = "") async -> Reply {
+                await site.send(method, target, body, headers: Self.ann)
+            }
+            #expect(await site.send("GET", "/v1/admin/outbox").status == 400)
+            let outbox = try await ask("GET", "/v1/admin/outbox").json
+            #expect(outbox["pending"]?.int64 == 1)
+            #expect(outbox["pending_events"]?.int64 == 1)
+            #expect(try await ask("POST", "/v1/admin/outbox/retry").json["retried"]?.int64 == 0)
+            #expect(await ask("POST", "/v1/admin/outbox/retry", #"{"from":"2026-01-01T00:00:00Z"}"#).status == 400)
+            let resent = await ask(
+                "POST", "/v1/admin/outbox/retry", #"{"from":"2026-01-01T00:00:00Z","to":"2030-01-01T00:00:00Z"}"#)
+            #expect(try resent.json["resent"]?.int64 == 0)
+            #expect(try await ask("GET", "/v1/admin/drift").json["items"]?.array?.isEmpty == true)
+            #expect(await site.send("GET", path)["wallet-source"] == "ledger")
+            let rebuilt = await ask("POST", "/v1/admin/projections/rebuild/\(id.text)")
+            #expect(rebuilt.status == 200)
+            #expect(try rebuilt.json["entries"]?.int64 == 1)
+            #expect(await site.send("GET", path)["wallet-source"] == "projection")
+            let totals = try await site.send("GET", "\(path)/analytics").json
+            #expect(text(totals["items"]?.array?.first, "debit_amount") == "5.00")
+            #expect(await ask("POST", "/v1/admin/projections/rebuild/\(Self.stranger)").status == 404)
         }
     }
 }

@@ -45,6 +45,10 @@ import Testing
         #expect(try route("GET", "\(base)/\(Self.id)/entries") == .entries)
         #expect(try route("GET", "\(base)/\(Self.id)/analytics") == .analytics)
         #expect(try route("GET", "/v1/admin/world") == .world)
+        #expect(try route("GET", "/v1/admin/outbox") == .outbox)
+        #expect(try route("POST", "/v1/admin/outbox/retry") == .outboxRetry)
+        #expect(try route("GET", "/v1/admin/drift") == .drift)
+        #expect(try route("POST", "/v1/admin/projections/rebuild/\(Self.id)") == .rebuild)
         #expect(try route("GET", "/v1/health") == .health)
         #expect(try route("HEAD", "/v1/ready") == .ready)
     }

@@ -54,7 +54,7 @@ import Testing
                         setup.seen.queries.withLock { $0.append(query) }
                         return .success(Array(setup.projectedPage.prefix(query.limit)))
                     }),
-                past: EmptyPast())
+                past: EmptyPast(), operators: IdleOperators())
             return WalletAPI(
                 service: service,
                 configuration: APIConfiguration(
