@@ -11,7 +11,7 @@ public final class OperatorAPI: Sendable {
     private let metrics: MetricsRegistry
     private let logger: Logger
     private let ids: UUIDv7Generator
-    /// What was missing at the last look, so that a probe every second does not fill the log with one and the same line.
+    /// What was missing at the last look, so that a probe every second does not fill the log with the same line.
     private let missing = Mutex<String?>(nil)
 
     /// `readiness` is what `/v1/ready` asks, in this order.

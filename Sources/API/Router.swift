@@ -30,6 +30,10 @@ enum Route: Int, CaseIterable, Sendable {
     case entries
     case analytics
     case world
+    case outbox
+    case outboxRetry
+    case drift
+    case rebuild
     case health
     case ready
 
@@ -47,7 +51,7 @@ enum Route: Int, CaseIterable, Sendable {
         case .adjust: .adjust
         case .move: .transfer
         case .wallets, .wallet, .transfers, .transfer, .batch, .transaction, .balance, .balanceAudit, .entries,
-            .analytics, .world, .health, .ready:
+            .analytics, .world, .outbox, .outboxRetry, .drift, .rebuild, .health, .ready:
             nil
         }
     }
@@ -57,7 +61,8 @@ enum Route: Int, CaseIterable, Sendable {
         switch self {
         case .openWallet, .debit, .credit, .reverse, .adjust, .move: 201
         case .wallets, .wallet, .amend, .transfers, .transfer, .complete, .revert, .extend, .batch, .transaction,
-            .balance, .balanceAudit, .entries, .analytics, .world, .health, .ready:
+            .balance, .balanceAudit, .entries, .analytics, .world, .outbox, .outboxRetry, .drift, .rebuild, .health,
+            .ready:
             200
         }
     }
@@ -113,6 +118,13 @@ enum Router {
         Resource(segments: [.word("v1"), .wallets, .walletID, .word("entries")], methods: [(.get, .entries)]),
         Resource(segments: [.word("v1"), .wallets, .walletID, .word("analytics")], methods: [(.get, .analytics)]),
         Resource(segments: [.word("v1"), .word("admin"), .word("world")], methods: [(.get, .world)]),
+        Resource(segments: [.word("v1"), .word("admin"), .word("drift")], methods: [(.get, .drift)]),
+        Resource(segments: [.word("v1"), .word("admin"), .word("outbox")], methods: [(.get, .outbox)]),
+        Resource(
+            segments: [.word("v1"), .word("admin"), .word("outbox"), .word("retry")], methods: [(.post, .outboxRetry)]),
+        Resource(
+            segments: [.word("v1"), .word("admin"), .word("projections"), .word("rebuild"), .walletID],
+            methods: [(.post, .rebuild)]),
         Resource(
             segments: [.word("v1"), .wallets, .walletID, .word("transfers"), .transferID],
             methods: [(.get, .transfer)]),

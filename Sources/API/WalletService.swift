@@ -92,27 +92,32 @@ public struct WalletService: Sendable {
     let ledger: ReadSide
     let projection: ReadSide
     let past: any PastReading
+    let operators: any OperatorWork
 
-    /// Puts the write path and both readers together.
-    public init(writer: LedgerWriter, ledger: LedgerReader, projection: ProjectionReader) {
+    /// Puts the write path, both readers and the administrators' tools together.
+    public init(
+        writer: LedgerWriter, ledger: LedgerReader, projection: ProjectionReader, operators: StoredOperatorWork
+    ) {
         self.init(
             submit: { operation, origin in
                 await outcome { try await writer.submit(operation, origin: origin) }
             },
             batches: BatchSide(writer),
             ledger: ReadSide(ledger), projection: ReadSide(projection),
-            past: StoredPast(ledger: ledger, projection: projection))
+            past: StoredPast(ledger: ledger, projection: projection), operators: operators)
     }
 
     init(
         submit: @escaping @Sendable (Operation, EventOrigin) async -> Result<Decision.Verdict, Problem>,
         batches: BatchSide,
-        ledger: ReadSide, projection: ReadSide, past: any PastReading
+        ledger: ReadSide, projection: ReadSide, past: any PastReading,
+        operators: any OperatorWork
     ) {
         self.submit = submit
         self.batches = batches
         self.ledger = ledger
         self.projection = projection
         self.past = past
+        self.operators = operators
     }
 }

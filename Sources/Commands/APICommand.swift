@@ -22,7 +22,8 @@ enum APICommand {
         try await context.checkDatabases()
         let connections = configuration[Settings.readConnections]
         let ledgerPool = context.makePool(
-            "ledger-reads", context.schemas[0], LedgerReader.statements, size: connections)
+            "ledger-reads", context.schemas[0],
+            LedgerReader.statements.merging(OutboxAdministration.statements) { first, _ in first }, size: connections)
         let projectionPool = context.makePool(
             "projection-reads", context.schemas[1], ProjectionReader.statements, size: connections)
         let writer = context.makeWriter()
@@ -35,9 +36,7 @@ enum APICommand {
             try context.schemaReadiness([ledgerPool, projectionPool]),
         ]
         let api = WalletAPI(
-            service: WalletService(
-                writer: writer, ledger: LedgerReader(pool: ledgerPool, assets: context.assets),
-                projection: ProjectionReader(pool: projectionPool, assets: context.assets)),
+            service: context.makeService(writer, ledgerPool, projectionPool),
             configuration: APIConfiguration(
                 assets: context.assets, defaultAsset: defaultAsset),
             readiness: readiness, metrics: context.metrics, logger: context.logger)
@@ -50,6 +49,19 @@ enum APICommand {
 }
 
 extension ProcessContext {
+    /// What the routes stand on.
+    func makeService(
+        _ writer: LedgerWriter, _ ledgerPool: PostgresPool, _ projectionPool: PostgresPool
+    ) -> WalletService {
+        let projected = ProjectionReader(pool: projectionPool, assets: assets)
+        return WalletService(
+            writer: writer, ledger: LedgerReader(pool: ledgerPool, assets: assets), projection: projected,
+            operators: StoredOperatorWork(
+                outbox: OutboxAdministration(pool: ledgerPool), projection: projected,
+                rebuilder: Rebuilder(ledger: ledger, projection: projection, assets: assets),
+                totals: TotalsRebuilder(ledger: ledger, projection: projection)))
+    }
+
     /// The public HTTP server.
     func makeServer(_ api: WalletAPI) throws -> HTTPServer {
         let listen = configuration[Settings.listen]

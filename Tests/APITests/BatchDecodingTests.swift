@@ -112,7 +112,7 @@ import Testing
         #expect(try refusal(#"{"operations":[{}],"atomic":"yes"}"#) == ["atomic wrong_type"])
         #expect(try refusal(#"{"operations":[{}],"mode":1}"#) == ["mode unknown"])
         #expect(try refusal(#"{"operations":[{}] x"#) == [" malformed"])
-        #expect(try refusal(#"{"operations":[{"op":"debit","op":"debit"}]}"#) == ["op duplicate"])
+        #expect(try refusal(#"{"operations":[{"op":"debit","op":"debit"}]}"#) == ["operations[0].op duplicate"])
         let long = String(repeating: "x", count: 251)
         #expect(try refusal(#"{"operations":[{}],"reference_id":"\#(long)"}"#) == ["reference_id too_long"])
         #expect(

@@ -18,9 +18,10 @@ import Testing
         let open =
             #"{"wallet_id":"\#(walletID.text)","owner_id":"o","asset":"EUR","initial_balance":"1","metadata":{}}"#
         let expected: [(Route, String, String)] = [
-            (.openWallet, open, "OPEN"), (.debit, full, "DEBIT"), (.credit, full, "CREDIT"),
-            (.complete, #"{"reference_id":"k","amount":"1"}"#, "COMPLETE"),
-            (.revert, #"{"reference_id":"k","reason":"r"}"#, "REVERT"),
+            (.openWallet, open, "db1a58b35928f9c955723bcaae90cc03"), (.debit, full, "b3c8b91e5adfa32ede094d96bf010596"),
+            (.credit, full, "63e4efab5b565905a9e798bdc2d09ead"),
+            (.complete, #"{"reference_id":"k","amount":"1"}"#, "cd4fe697316971f33cf3932f5e5f9933"),
+            (.revert, #"{"reference_id":"k","reason":"r"}"#, "c8031f30b50e31c69b05ed7a7df4f077"),
         ]
         for (endpoint, body, digest) in expected {
             let value = try #require(try hash(body, to: endpoint))

@@ -1,5 +1,7 @@
 import Ledger
+import LedgerStore
 import Observability
+import Projections
 import Runtime
 import Synchronization
 
@@ -72,4 +74,26 @@ final class LogLines: Sendable {
             level: level, format: .json,
             sink: LogSink { line in self.state.withLock { $0.append(String(decoding: line, as: UTF8.self)) } })
     }
+}
+
+/// Knows of nothing.
+struct EmptyPast: PastReading {
+    func statement(of wallet: WalletID, _ query: StatementQuery) async throws -> WalletStatement? { nil }
+    func wallet(_ id: WalletID, at moment: Timestamp) async throws -> PastWallet? { nil }
+    func wallet(_ id: WalletID, version: Int64) async throws -> PastWallet? { nil }
+    func wallets(owner: String, after: WalletID?, limit: Int) async throws -> [Wallet] { [] }
+    func audit(_ id: WalletID) async throws -> BalanceAudit? { nil }
+    func wallets(ofTransfer id: TransferID) async throws -> [WalletID] { [] }
+    func transfers(_ id: TransferID, in wallets: [WalletID]) async throws -> [TransferDetails] { [] }
+    func totals(of wallet: WalletID, _ query: TotalsQuery) async throws -> WalletTotals? { nil }
+    func outsideAccounts() async throws -> [OutsideAccount] { [] }
+}
+
+/// Has nothing to do.
+struct IdleOperators: OperatorWork {
+    func outbox() async throws -> OutboxStatistics { throw MissingFixture() }
+    func retryOutbox() async throws -> Int { 3 }
+    func resendOutbox(from: Timestamp, to: Timestamp) async throws -> Int { 5 }
+    func drifts() async throws -> [FoundDrift] { [] }
+    func rebuild(_ wallet: WalletID) async throws -> RebuildReport? { nil }
 }

@@ -17,6 +17,7 @@ final class Installation: Sendable {
     let database: TestDatabase
     let api: WalletAPI
     let metrics = MetricsRegistry()
+    private let writer: LedgerWriter
     private let services: [any Service]
     private let running: Task<Void, any Error>
 
@@ -29,11 +30,13 @@ final class Installation: Sendable {
             configuration: LedgerWriterConfiguration(), database: configuration, assets: assets, logger: .silent,
             metrics: metrics)
         let ledger = PostgresPool(
-            name: "ledger", configuration: configuration, size: 2, statements: LedgerReader.statements)
+            name: "ledger", configuration: configuration, size: 2,
+            statements: LedgerReader.statements.merging(OutboxAdministration.statements) { first, _ in first })
         let projection = PostgresPool(
             name: "projection", configuration: configuration, size: 2, statements: ProjectionReader.statements)
         let services: [any Service] = [ledger, projection, writer]
         self.services = services
+        self.writer = writer
         running = Task {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for service in services { group.addTask { try await service.run() } }
@@ -43,7 +46,12 @@ final class Installation: Sendable {
         api = WalletAPI(
             service: WalletService(
                 writer: writer, ledger: LedgerReader(pool: ledger, assets: assets),
-                projection: ProjectionReader(pool: projection, assets: assets)),
+                projection: ProjectionReader(pool: projection, assets: assets),
+                operators: StoredOperatorWork(
+                    outbox: OutboxAdministration(pool: ledger),
+                    projection: ProjectionReader(pool: projection, assets: assets),
+                    rebuilder: Rebuilder(ledger: configuration, projection: configuration, assets: assets),
+                    totals: TotalsRebuilder(ledger: configuration, projection: configuration))),
             configuration: APIConfiguration(
                 assets: assets, defaultAsset: try asset(), projectionPatience: patience),
             readiness: [], metrics: metrics, logger: .silent)
@@ -53,6 +61,8 @@ final class Installation: Sendable {
     static func run(_ body: (Installation) async throws -> Void) async throws {
         let installation = try Installation()
         do {
+            // Many installations start at once: operations do not wait in the queue for the first connection.
+            try await eventually("the writer is connected") { installation.writer.unavailability == nil }
             try await body(installation)
         } catch {
             try? await installation.stop()
@@ -73,11 +83,12 @@ final class Installation: Sendable {
             try connection.connect()
             let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
                 .deletingLastPathComponent()
-            for file in [
-                "migrations/ledger/20261120000001_ledger.sql", "migrations/projection/20261120000001_projection.sql",
-            ] {
-                let path = root.appending(path: file).path(percentEncoded: false)
-                try connection.execute(try String(contentsOfFile: path, encoding: .utf8))
+            for folder in ["migrations/ledger", "migrations/projection"] {
+                let path = root.appending(path: folder).path(percentEncoded: false)
+                for file in try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+                where file.hasSuffix(".sql") {
+                    try connection.execute(try String(contentsOfFile: "\(path)/\(file)", encoding: .utf8))
+                }
             }
         }
     }

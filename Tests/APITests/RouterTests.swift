@@ -36,6 +36,19 @@ import Testing
         #expect(try route("POST", "\(base)/\(Self.id)/adjustments") == .adjust)
         #expect(try route("PATCH", "\(base)/\(Self.id)") == .amend)
         #expect(try route("POST", "/v1/transfers") == .move)
+        #expect(try route("GET", base) == .wallets)
+        #expect(try route("POST", "/v1/batches") == .batch)
+        #expect(try route("GET", "/v1/transfers/\(Self.id)") == .transaction)
+        #expect(try route("GET", "/v1/transactions/\(Self.id)") == .transaction)
+        #expect(try route("GET", "\(base)/\(Self.id)/balance") == .balance)
+        #expect(try route("GET", "\(base)/\(Self.id)/balance/audit") == .balanceAudit)
+        #expect(try route("GET", "\(base)/\(Self.id)/entries") == .entries)
+        #expect(try route("GET", "\(base)/\(Self.id)/analytics") == .analytics)
+        #expect(try route("GET", "/v1/admin/world") == .world)
+        #expect(try route("GET", "/v1/admin/outbox") == .outbox)
+        #expect(try route("POST", "/v1/admin/outbox/retry") == .outboxRetry)
+        #expect(try route("GET", "/v1/admin/drift") == .drift)
+        #expect(try route("POST", "/v1/admin/projections/rebuild/\(Self.id)") == .rebuild)
         #expect(try route("GET", "/v1/health") == .health)
         #expect(try route("HEAD", "/v1/ready") == .ready)
     }
@@ -52,7 +65,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("GET", "/v1/wallet", "POST"), ("POST", "/v1/wallet/\(id)", "GET, HEAD, PATCH"),
+        ("PUT", "/v1/wallet", "GET, HEAD, POST"), ("POST", "/v1/wallet/\(id)", "GET, HEAD, PATCH"),
         ("PUT", "/v1/wallet/\(id)", "GET, HEAD, PATCH"), ("PATCH", "/v1/transfers", "POST"),
         ("GET", "/v1/wallet/\(id)/transfers/debit", "POST"), ("get", "/v1/health", "GET, HEAD"),
         ("DELETE", "/v1/wallet/no-id/transfers/no-id/complete", "POST"), ("OPTIONS", "/v1/ready", "GET, HEAD"),

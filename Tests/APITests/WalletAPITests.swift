@@ -16,6 +16,7 @@ import Testing
 
     private struct Setup {
         var verdict: Result<Decision.Verdict, Problem> = .failure(Problem(.internalError, "unset"))
+        var atomic: Result<AtomicVerdict, Problem> = .failure(Problem(.internalError, "unset"))
         var ledgerWallet: Wallet?
         var projectedWallet: @Sendable () -> Wallet? = { nil }
         var ledgerReceipt: Receipt?
@@ -38,7 +39,7 @@ import Testing
                 },
                 batches: BatchSide(
                     each: { operations, _ in .success(operations.map { _ in setup.verdict }) },
-                    all: { _, _, _ in .failure(Problem(.internalError, "unset")) }),
+                    all: { _, _, _ in setup.atomic }),
                 ledger: ReadSide(
                     walletByID: { _ in .success(setup.ledgerWallet) },
                     transferByID: { _, _ in .success(setup.ledgerReceipt) },
@@ -52,7 +53,8 @@ import Testing
                     transfersByQuery: { _, query in
                         setup.seen.queries.withLock { $0.append(query) }
                         return .success(Array(setup.projectedPage.prefix(query.limit)))
-                    }))
+                    }),
+                past: EmptyPast(), operators: IdleOperators())
             return WalletAPI(
                 service: service,
                 configuration: APIConfiguration(
@@ -305,6 +307,45 @@ import Testing
         #expect(queries.map(\.limit) == [3, 4])
         #expect(queries.map(\.before) == [nil, 8])
         #expect(queries.map(\.status) == [.completed, .completed])
+    }
+
+    // MARK: - Batches
+
+    @Test func refusalsInABatchAreSeenByOperators() async throws {
+        var setup = Setup()
+        setup.verdict = .failure(Problem(LedgerStoreError.inconsistent("row 7")))
+        let body = #"{"operations":[{"op":"debit","wallet_id":"\#(walletID.text)","amount":"1"},{}]}"#
+        let reply = try await send(setup, "POST", "/v1/batches", body)
+        #expect(reply.status == 200)
+        #expect(try reply.json["results"]?.array?.compactMap { $0["status"]?.int64 } == [500, 400])
+        #expect(!String(decoding: reply.body, as: UTF8.self).contains("row 7"))
+        #expect(setup.lines.all.first?.contains("row 7") == true)
+        #expect(setup.metrics.text().contains(#"wallet_problems_total{code="internal_error"} 1"#))
+        #expect(setup.metrics.text().contains(#"wallet_problems_total{code="invalid_request"} 1"#))
+    }
+
+    @Test func anAtomicBatchIsRefusedAsAWhole() async throws {
+        var setup = Setup()
+        setup.atomic = .success(.refused(index: 1, .walletNotFound, isReplay: true))
+        let operation = #"{"op":"debit","wallet_id":"\#(walletID.text)","amount":"1"}"#
+        let body = #"{"atomic":true,"operations":[\#(operation),\#(operation)]}"#
+        let refused = try await send(setup, "POST", "/v1/batches", body)
+        #expect(refused.status == 404)
+        #expect(try refused.json["index"]?.int64 == 1)
+        #expect(refused["idempotent-replayed"] == "true")
+        setup.atomic = .success(.keyReused)
+        let reused = try await send(setup, "POST", "/v1/batches", body)
+        #expect(try reused.json["code"]?.string == "idempotency_key_reused")
+        let malformed = try await send(
+            setup, "POST", "/v1/batches", #"{"atomic":true,"operations":[\#(operation),{"op":"pay"}]}"#)
+        #expect(malformed.status == 400)
+        #expect(try malformed.json["index"]?.int64 == 1)
+    }
+
+    @Test func onlyBatchesMayBeLarge() {
+        #expect(WalletAPI.bodyLimit(.post, "/v1/batches") == 4 * 1024 * 1024)
+        #expect(WalletAPI.bodyLimit(.get, "/v1/batches") == 64 * 1024)
+        #expect(WalletAPI.bodyLimit(.post, "/v1/wallet") == 64 * 1024)
     }
 
     // MARK: - Health

@@ -1,0 +1,113 @@
+import HTTPServer
+import JSON
+import Ledger
+import LedgerStore
+import Projections
+
+/// What administrators ask of outbox and projections.
+extension WalletAPI {
+    private static let retryWords = JSONWords(["from", "to"])
+
+    func administration(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws -> Answer {
+        var errors = headers.repetitions
+        _ = QueryParameters(request.query, allowed: [], errors: &errors)
+        _ = RequestDecoder.actor(headers, isRequired: true, &errors)
+        guard errors.isEmpty else { throw Problem(invalid: errors) }
+        switch destination.endpoint {
+        case .outbox: return Answer.outbox(try await service.operators.outbox())
+        case .outboxRetry: return try await retryOutbox(request, headers)
+        case .drift: return Answer.drifts(try await service.operators.drifts())
+        default:
+            guard let report = try await service.operators.rebuild(destination.walletID) else {
+                throw Problem(.walletNotFound, "There is no wallet with this id.")
+            }
+            return Answer.rebuilt(report)
+        }
+    }
+
+    /// Without a time: what failed is tried at once. With one: what was published then is sent again.
+    private func retryOutbox(_ request: Request, _ headers: RequestHeaders) async throws -> Answer {
+        try RequestDecoder.checkForm(of: request.body, headers, mayBeEmpty: true)
+        var from: Timestamp?
+        var to: Timestamp?
+        var reader = BodyReader(request.body)
+        if !request.body.isEmpty {
+            reader.document { (reader) throws(JSONError) in
+                try reader.object(WalletAPI.retryWords) { (index, reader) throws(JSONError) in
+                    if index == 0 { from = try reader.moment("from") } else { to = try reader.moment("to") }
+                    return true
+                }
+            }
+        }
+        if reader.isComplete, reader.errors.isEmpty {
+            if from != nil, to == nil { reader.refuse("to", .required, "The \"to\" is missing.") }
+            if from == nil, to != nil { reader.refuse("from", .required, "The \"from\" is missing.") }
+        }
+        try reader.check()
+        guard let from, let to else { return Answer.count("retried", try await service.operators.retryOutbox()) }
+        return Answer.count("resent", try await service.operators.resendOutbox(from: from, to: to))
+    }
+}
+
+extension Answer {
+    fileprivate static func count(_ name: StaticString, _ count: Int) -> Answer {
+        var writer = JSONWriter(capacity: 64)
+        writer.beginObject()
+        writer.member(name, count)
+        writer.endObject()
+        return Answer(status: 200, body: writer.finish())
+    }
+
+    fileprivate static func outbox(_ statistics: OutboxStatistics) -> Answer {
+        var writer = JSONWriter(capacity: 512)
+        writer.beginObject()
+        writer.member("pending", statistics.pending)
+        writer.member("pending_events", statistics.pendingEvents)
+        writer.member("oldest_pending_seconds", statistics.oldestPendingSeconds)
+        writer.member("attempts_max", statistics.attemptsMax)
+        writer.member("failing", statistics.failing)
+        writer.member("last_error", statistics.lastError)
+        writer.member("published", statistics.published)
+        writer.endObject()
+        return Answer(status: 200, body: writer.finish())
+    }
+
+    fileprivate static func drifts(_ found: [FoundDrift]) -> Answer {
+        var writer = JSONWriter(capacity: 64 + found.count * 256)
+        writer.beginObject()
+        writer.array("items") { writer in
+            for item in found {
+                writer.beginObject()
+                writer.member("kind", item.drift.kind.rawValue)
+                writer.member("wallet_id", item.drift.walletID.uuid)
+                writer.member("version", item.drift.version)
+                writer.member("problem", item.drift.problem)
+                writer.member("first_seen_at", item.firstSeen)
+                writer.member("last_seen_at", item.lastSeen)
+                writer.endObject()
+            }
+        }
+        writer.endObject()
+        return Answer(status: 200, body: writer.finish())
+    }
+
+    fileprivate static func rebuilt(_ report: RebuildReport) -> Answer {
+        var writer = JSONWriter(capacity: 256)
+        writer.beginObject()
+        writer.member("entries", report.projection.entries)
+        writer.member("strays", report.projection.strays)
+        writer.member("totals_entries", report.totals?.entries ?? 0)
+        writer.array("discrepancies") { writer in
+            for discrepancy in report.projection.discrepancies {
+                writer.beginObject()
+                writer.member("version", discrepancy.version)
+                writer.member("problem", discrepancy.problem)
+                writer.endObject()
+            }
+        }
+        writer.endObject()
+        return Answer(status: 200, body: writer.finish())
+    }
+}
