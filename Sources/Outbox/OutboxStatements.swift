@@ -13,8 +13,8 @@ enum OutboxStatements {
         WHERE o.id = due.id
         RETURNING o.id, o.drive, o.attempts, o.event_count, o.messages
         """,
-        // What a crash of the server takes of these marks is published again under the same ids; no need to wait for the
-        // disk. The sequence on record goes with them, so that it never names more than they do.
+        // What a crash of the server takes of these marks is published again under the same ids: no need to wait for
+        // the disk. The sequence on record goes with them, so that it never names more than they do.
         "settle_lazily": "SELECT set_config('synchronous_commit', 'off', true)",
         "mark_published": """
         UPDATE ledger.outbox o SET published_at = now(), last_error = NULL

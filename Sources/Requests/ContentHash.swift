@@ -86,7 +86,9 @@ public struct ContentHash {
     public mutating func add(note: String?) { add(.note, note) }
 
     /// Which way the money moves.
-    public mutating func add(direction: Direction) { add(.direction, byte: UInt8(truncatingIfNeeded: direction.rawValue)) }
+    public mutating func add(direction: Direction) {
+        add(.direction, byte: UInt8(truncatingIfNeeded: direction.rawValue))
+    }
     /// A sum, by its value.
     public mutating func add(amount: DecimalAmount?) { add(.amount, amount) }
 
