@@ -29,7 +29,7 @@ extension WalletAPI {
             errors.append(FieldError("owner_id", .tooShort, "\"owner_id\" must not be empty."))
         } else if length > 255 {
             errors.append(FieldError("owner_id", .tooLong, "\"owner_id\" has more than 255 characters."))
-        } else if list.owner.utf8.contains(0) {
+        } else if list.owner.unicodeScalars.contains(where: BodyReader.isControl) {
             errors.append(FieldError("owner_id", .malformed, "\"owner_id\" must not hold control characters."))
         }
         let page = try PageRequest(query, list, isFiltered: query["owner_id"] != nil, errors: &errors)
