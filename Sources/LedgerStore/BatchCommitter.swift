@@ -151,7 +151,7 @@ struct BatchCommitter {
                     tellsBalances: configuration.tellsBalances),
                 clock: clock)
             let transactionID = try session.load(needs, into: &deciding.book)
-            let answers = try deciding.decide(batch)
+            let answers = deciding.decide(batch)
             if deciding.writes.isEmpty {
                 session.connection.rollback()
             } else if let failure = finish(&deciding, transactionID) {
