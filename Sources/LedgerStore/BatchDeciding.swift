@@ -84,7 +84,7 @@ struct BatchDeciding {
             let decision = book.decide(operation, at: now)
             if let refusal = decision.verdict.refusal {
                 book.dropGroup()
-                return refuse(group, at: index, because: refusal)
+                return refuse(group, at: index, because: refusal, keeps: !isReplay)
             }
             decided.append((decision, before, now))
         }
@@ -97,7 +97,10 @@ struct BatchDeciding {
         return .applied(decided.map(\.decision.verdict), isReplay: isReplay)
     }
 
-    private mutating func refuse(_ group: PendingGroup, at index: Int, because refusal: Refusal) -> AtomicVerdict {
+    /// With `keeps` the refusal is stored under the batch's key, which must not be there yet.
+    private mutating func refuse(
+        _ group: PendingGroup, at index: Int, because refusal: Refusal, keeps: Bool
+    ) -> AtomicVerdict {
         var refusal = refusal
         let operation = group.operations[index]
         if case .transferNotPending(let standing) = refusal, let transfer = standing.transfer {
@@ -107,7 +110,7 @@ struct BatchDeciding {
                 expectedVersion: nil)
             if case .applied(let receipt) = decide(release, origin: .none) { refusal = .transferNotPending(receipt) }
         }
-        if let identity = group.identity,
+        if keeps, let identity = group.identity,
             let outcome = StoredGroupRefusals.encode(refusal, of: operation, at: index)
         {
             keep(identity, outcome: outcome)
