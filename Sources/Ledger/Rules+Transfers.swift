@@ -33,6 +33,7 @@ extension Rules {
         if order.purpose == .adjustment {
             // An administrator can set a frozen wallet right.
             guard wallet.status != .closed else { throw .walletNotActive(.closed) }
+            if let counterparty, counterparty.status == .closed { throw .counterpartyNotActive(.closed) }
         } else {
             try checkActive(wallet, counterparty)
         }

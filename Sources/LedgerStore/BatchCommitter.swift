@@ -128,7 +128,8 @@ struct BatchCommitter {
             }
             logger.error(
                 "batch refused by the database", ["operations": .int(Self.count(batch)), "error": .describing(error)])
-            fail(batch, isPassing || batch.count > 1 ? .unavailable : .inconsistent("\(error)"))
+            let isRepeatable = isPassing || batch.count > 1 || Self.isCollision(error)
+            fail(batch, isRepeatable ? .unavailable : .inconsistent("\(error)"))
         }
     }
 
@@ -150,7 +151,7 @@ struct BatchCommitter {
                     tellsBalances: configuration.tellsBalances),
                 clock: clock)
             let transactionID = try session.load(needs, into: &deciding.book)
-            let answers = try deciding.decide(batch)
+            let answers = deciding.decide(batch)
             if deciding.writes.isEmpty {
                 session.connection.rollback()
             } else if let failure = finish(&deciding, transactionID) {
@@ -213,7 +214,7 @@ struct BatchCommitter {
     private mutating func classify(_ error: any Error) -> Attempt {
         session.connection.rollback()
         guard let error = error as? PostgresError else {
-            return error is AppearedMeanwhile ? .again(error) : .spoiled(error)
+            return Self.isCollision(error) ? .again(error) : .spoiled(error)
         }
         if error.isConnectionLost {
             // Nothing was committed, so a fresh connection may do it: the server may just have been restarted.
@@ -228,8 +229,13 @@ struct BatchCommitter {
         }
         if error.sqlState == .lockNotAvailable { return .spoiled(error) }
         // Somebody else created the same wallet or key in the meantime: now it can be read.
-        if error.sqlState == .uniqueViolation || error.isTransient { return .again(error) }
+        if Self.isCollision(error) || error.isTransient { return .again(error) }
         return .spoiled(error)
+    }
+
+    /// Whether somebody else was faster. Whoever repeats the request reads what that one wrote.
+    private static func isCollision(_ error: any Error) -> Bool {
+        error is AppearedMeanwhile || (error as? PostgresError)?.sqlState == .uniqueViolation
     }
 
     private static func concernsOneWallet(_ error: any Error) -> Bool {

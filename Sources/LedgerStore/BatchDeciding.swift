@@ -7,12 +7,12 @@ struct BatchDeciding {
     /// An answer that is given once the batch is durable.
     enum Ready {
         case operation(PendingOperation, Decision.Verdict)
-        case group(PendingGroup, AtomicVerdict)
+        case group(PendingGroup, PendingGroup.Outcome)
 
         func give() {
             switch self {
             case .operation(let pending, let verdict): pending.resume(returning: .success(verdict))
-            case .group(let group, let verdict): group.answer.resume(returning: .success(verdict))
+            case .group(let group, let outcome): group.answer.resume(returning: outcome)
             }
         }
     }
@@ -29,7 +29,7 @@ struct BatchDeciding {
     }
 
     /// The answers, in the batch's order.
-    mutating func decide(_ batch: ArraySlice<PendingWork>) throws -> [Ready] {
+    mutating func decide(_ batch: ArraySlice<PendingWork>) -> [Ready] {
         var answers: [Ready] = []
         answers.reserveCapacity(batch.count)
         for work in batch {
@@ -37,7 +37,7 @@ struct BatchDeciding {
             case .operation(let pending):
                 answers.append(.operation(pending, decide(pending.operation, origin: pending.origin)))
             case .group(let group):
-                answers.append(.group(group, try decide(group)))
+                answers.append(.group(group, decide(group)))
             }
         }
         return answers
@@ -59,13 +59,22 @@ struct BatchDeciding {
         return book.wallets[operation.walletID]?.status
     }
 
-    private mutating func decide(_ group: PendingGroup) throws -> AtomicVerdict {
-        var isReplay = false
-        if let identity = group.identity, let stored = book.batches[identity.key.digest] {
-            guard stored.contentHash == identity.contentHash else { return .keyReused }
-            if let outcome = stored.outcome { return try refusal(outcome, of: group) }
-            isReplay = true
+    private mutating func decide(_ group: PendingGroup) -> PendingGroup.Outcome {
+        guard let identity = group.identity, let stored = book.batches[identity.key.digest] else {
+            return .success(decide(group, isReplay: false))
         }
+        guard stored.contentHash == identity.contentHash else { return .success(.keyReused) }
+        guard let outcome = stored.outcome else { return .success(decide(group, isReplay: true)) }
+        do {
+            let (index, refusal) = try StoredGroupRefusals.decode(outcome)
+            return .success(.refused(index: index, refusal, isReplay: true))
+        } catch {
+            // Its own trouble: the rest of the transaction goes on.
+            return .failure(LedgerStoreError(reading: error))
+        }
+    }
+
+    private mutating func decide(_ group: PendingGroup, isReplay: Bool) -> AtomicVerdict {
         book.beginGroup()
         var decided: [(decision: Decision, statusBefore: WalletStatus?, at: Timestamp)] = []
         decided.reserveCapacity(group.operations.count)
@@ -75,7 +84,7 @@ struct BatchDeciding {
             let decision = book.decide(operation, at: now)
             if let refusal = decision.verdict.refusal {
                 book.dropGroup()
-                return refuse(group, at: index, because: refusal)
+                return refuse(group, at: index, because: refusal, keeps: !isReplay)
             }
             decided.append((decision, before, now))
         }
@@ -88,17 +97,22 @@ struct BatchDeciding {
         return .applied(decided.map(\.decision.verdict), isReplay: isReplay)
     }
 
-    private mutating func refuse(_ group: PendingGroup, at index: Int, because refusal: Refusal) -> AtomicVerdict {
+    /// With `keeps` the refusal is stored under the batch's key, which must not be there yet.
+    private mutating func refuse(
+        _ group: PendingGroup, at index: Int, because refusal: Refusal, keeps: Bool
+    ) -> AtomicVerdict {
         var refusal = refusal
+        let operation = group.operations[index]
         if case .transferNotPending(let standing) = refusal, let transfer = standing.transfer {
             // Had its expiry come, the release was taken back with the group, but it is due all the same.
-            let operation = group.operations[index]
             let release = Operation(
                 walletID: operation.walletID, command: .expire(transfer.id), key: nil, contentHash: nil,
                 expectedVersion: nil)
             if case .applied(let receipt) = decide(release, origin: .none) { refusal = .transferNotPending(receipt) }
         }
-        if let identity = group.identity, let outcome = StoredRefusals.encode(refusal, at: index) {
+        if keeps, let identity = group.identity,
+            let outcome = StoredGroupRefusals.encode(refusal, of: operation, at: index)
+        {
             keep(identity, outcome: outcome)
         }
         return .refused(index: index, refusal, isReplay: false)
@@ -107,25 +121,6 @@ struct BatchDeciding {
     private mutating func keep(_ identity: BatchIdentity, outcome: String?) {
         writes.add(identity, outcome: outcome)
         book.batches[identity.key.digest] = StoredBatch(contentHash: identity.contentHash, outcome: outcome)
-    }
-
-    private func refusal(_ outcome: String, of group: PendingGroup) throws -> AtomicVerdict {
-        func operation(_ index: Int) -> Operation? {
-            group.operations.indices.contains(index) ? group.operations[index] : nil
-        }
-        let stored = try StoredRefusals.decode(
-            outcome,
-            transfer: { index in
-                guard let operation = operation(index), let id = operation.command.transferID else { return nil }
-                return book.transfers[TransferKey(wallet: operation.walletID, transfer: id)]?.receipt
-            },
-            asset: { index in
-                guard let wallet = operation(index).flatMap({ book.wallets[$0.walletID] }) else {
-                    throw LedgerStoreError.inconsistent("a batch was refused for a wallet that is not there")
-                }
-                return wallet.asset
-            })
-        return .refused(index: stored.index, stored.refusal, isReplay: true)
     }
 }
 

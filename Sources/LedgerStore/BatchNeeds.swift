@@ -20,6 +20,8 @@ struct BatchNeeds {
     private(set) var batches: [UInt128] = []
     /// How many operations the batch has.
     let operationCount: Int
+    /// The batch's own transfers between two wallets that have names to be known by.
+    private var creations: [(id: TransferID, wallets: (WalletID, WalletID))] = []
 
     init(_ batch: ArraySlice<PendingWork>) {
         operationCount = batch.reduce(0) { $0 + $1.count }
@@ -35,6 +37,7 @@ struct BatchNeeds {
                 for operation in group.operations { add(operation) }
             }
         }
+        addOtherSidesOfReversals()
         wallets.sort()
         var kept = 0
         for index in wallets.indices where index == 0 || wallets[index] != wallets[kept - 1] {
@@ -42,6 +45,21 @@ struct BatchNeeds {
             kept += 1
         }
         wallets.removeSubrange(kept...)
+    }
+
+    /// The database does not know yet which other wallet a reversal of the batch's own transfer will be in.
+    private mutating func addOtherSidesOfReversals() {
+        guard !reversals.isEmpty, !creations.isEmpty else { return }
+        var others: [TransferKey: [WalletID]] = [:]
+        for (transfer, (payer, payee)) in creations {
+            others[TransferKey(wallet: payer, transfer: transfer), default: []].append(payee)
+            others[TransferKey(wallet: payee, transfer: transfer), default: []].append(payer)
+        }
+        for reversal in reversals {
+            for other in others[TransferKey(wallet: reversal.wallet, transfer: reversal.original)] ?? [] {
+                transfers.append(TransferKey(wallet: other, transfer: reversal.id))
+            }
+        }
     }
 
     private mutating func add(_ operation: Operation) {
@@ -57,7 +75,10 @@ struct BatchNeeds {
             // A fresh random id cannot be in use.
             guard order.hasClientID else { return }
             transfers.append(TransferKey(wallet: id, transfer: order.id))
-            if let other = order.counterparty { transfers.append(TransferKey(wallet: other, transfer: order.id)) }
+            if let other = order.counterparty {
+                transfers.append(TransferKey(wallet: other, transfer: order.id))
+                creations.append((order.id, (id, other)))
+            }
         case .complete(let transfer, _), .revert(let transfer, _), .expire(let transfer), .extend(let transfer, _):
             transfers.append(TransferKey(wallet: id, transfer: transfer))
         case .reverse(let order):

@@ -126,7 +126,7 @@ struct Book {
             return Situation(
                 wallet: wallet, transfer: record?.receipt, priorByKey: priorByKey, priorByID: nil,
                 counterparty: other.flatMap { wallets[$0] },
-                counterpartyTransfer: other.flatMap { transfers[TransferKey(wallet: $0, transfer: id)]?.receipt })
+                counterpartyTransfer: other.flatMap { otherSide(of: id, in: $0, as: own) })
         case .reverse(let order):
             return situation(of: order, in: own, wallet, priorByKey)
         }
@@ -147,10 +147,16 @@ struct Book {
             wallet: wallet, transfer: record?.receipt, priorByKey: priorByKey,
             priorByID: taken.flatMap { Self.creation(of: $0, in: wallet) },
             counterparty: other.flatMap { wallets[$0] },
-            counterpartyTransfer: other.flatMap {
-                transfers[TransferKey(wallet: $0, transfer: order.original)]?.receipt
-            },
+            counterpartyTransfer: other.flatMap { otherSide(of: order.original, in: $0, as: own) },
             isNewIDTaken: taken != nil || isTakenThere)
+    }
+
+    /// The transfer as the other wallet has it, unless the id names another transfer there.
+    private func otherSide(of transfer: TransferID, in other: WalletID, as own: WalletID) -> Receipt? {
+        guard let record = transfers[TransferKey(wallet: other, transfer: transfer)],
+            record.creation.counterparty == own
+        else { return nil }
+        return record.receipt
     }
 
     private static func creation(of record: TransferRecord, in wallet: Wallet?) -> Prior? {

@@ -49,10 +49,13 @@ final class Lane: Sendable {
                 _ = committer.connect()
                 continue
             }
-            admission.giveBack(batch.reduce(0) { $0 + $1.count })
-            let live = takeLive(batch)
-            var rest = live[...]
-            while !rest.isEmpty { committer.commit(takePortion(of: &rest)) }
+            var rest = batch[...]
+            while !rest.isEmpty {
+                // What is behind this portion still waits: it takes up room, and its time may run out.
+                let portion = takePortion(of: &rest)
+                admission.giveBack(portion.reduce(0) { $0 + $1.count })
+                committer.commit(takeLive(portion))
+            }
         }
         session.connection.close()
     }
@@ -92,10 +95,10 @@ final class Lane: Sendable {
     }
 
     /// The work that is still worth doing; the other is refused.
-    private func takeLive(_ batch: [PendingWork]) -> [PendingWork] {
+    private func takeLive(_ batch: ArraySlice<PendingWork>) -> ArraySlice<PendingWork> {
         let now = clock.monotonicNanoseconds()
         guard batch.contains(where: { $0.deadline <= now }) else { return batch }
-        var live: [PendingWork] = []
+        var live: ArraySlice<PendingWork> = []
         for work in batch {
             if work.deadline > now {
                 live.append(work)

@@ -49,6 +49,7 @@ enum Statements {
         ORDER BY w.id FOR NO KEY UPDATE
         """,
         "transaction_id": "SELECT pg_current_xact_id()::text",
+        // A refused credit has no other side: there, its id may name a transfer between other wallets.
         "read_transfers": """
         SELECT \(transferColumns)
         FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id) k
@@ -56,6 +57,7 @@ enum Statements {
         CROSS JOIN LATERAL (
             SELECT o.* UNION ALL
             SELECT m.* FROM ledger.transfers m WHERE m.wallet_id = o.counterparty AND m.transfer_id = o.transfer_id
+                AND m.counterparty = o.wallet_id
         ) t
         \(transferJoin)
         """,

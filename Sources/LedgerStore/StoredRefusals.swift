@@ -29,8 +29,8 @@ enum StoredRefusals {
     }
 
     /// The refusal that was stored. `transfer` is the transfer it named; once that is resolved, only reversals of it
-    /// change it.
-    static func decode(code: String, detail: String, transfer: Receipt?, asset: Asset) throws -> Refusal {
+    /// change it. `asset` is that of the sums it names.
+    static func decode(code: String, detail: String, transfer: Receipt?, asset: Asset?) throws -> Refusal {
         switch code {
         case "wallet_not_active":
             if let status = WalletStatus(word: detail) { return .walletNotActive(status) }
@@ -45,7 +45,9 @@ enum StoredRefusals {
         case "version_mismatch":
             if let version = Int64(detail) { return .versionMismatch(current: version) }
         case "amount_exceeds_pending":
-            if let pending = Int128(detail) { return .amountExceedsPending(pending: pending, asset: asset) }
+            if let asset, let pending = Int128(detail) {
+                return .amountExceedsPending(pending: pending, asset: asset)
+            }
         case "amount_out_of_range": return .amountOutOfRange
         case "transfer_not_reversible": return .transferNotReversible
         case "expiry_not_later": return .expiryNotLater
@@ -55,34 +57,18 @@ enum StoredRefusals {
         case "transfer_not_completed":
             if let status = TransferStatus(word: detail) { return .transferNotCompleted(status) }
         case "amount_exceeds_reversible":
-            if let sum = Int128(detail) { return .amountExceedsReversible(reversible: sum, asset: asset) }
+            if let asset, let sum = Int128(detail) {
+                return .amountExceedsReversible(reversible: sum, asset: asset)
+            }
         case "overdraft_in_use":
-            if let used = Int128(detail) { return .overdraftInUse(used: used, asset: asset) }
+            if let asset, let used = Int128(detail) { return .overdraftInUse(used: used, asset: asset) }
         case "insufficient_funds":
             let sums = detail.split(separator: " ").compactMap { Int128($0) }
-            if sums.count == 2 { return .insufficientFunds(available: sums[0], amount: sums[1], asset: asset) }
+            if let asset, sums.count == 2 {
+                return .insufficientFunds(available: sums[0], amount: sums[1], asset: asset)
+            }
         default: break
         }
         throw LedgerStoreError.inconsistent("the stored refusal \(code) with detail \(detail)")
-    }
-
-    /// How the refusal of an atomic batch is kept: the operation's index, code and detail; nil for refusals that no
-    /// repeat has to find.
-    static func encode(_ refusal: Refusal, at index: Int) -> String? {
-        guard refusal.isStateDependent, let words = encode(refusal) else { return nil }
-        return "\(index) \(words.code) \(words.detail)"
-    }
-
-    /// What `encode(_:at:)` made. `transfer` and `asset` give those of the operation at an index.
-    static func decode(
-        _ outcome: String, transfer: (Int) -> Receipt?, asset: (Int) throws -> Asset
-    ) throws -> (index: Int, refusal: Refusal) {
-        let parts = outcome.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, let index = Int(parts[0]) else {
-            throw LedgerStoreError.inconsistent("the stored outcome of a batch: \(outcome)")
-        }
-        let refusal = try decode(
-            code: String(parts[1]), detail: String(parts[2]), transfer: transfer(index), asset: try asset(index))
-        return (index, refusal)
     }
 }

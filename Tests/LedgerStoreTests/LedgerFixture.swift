@@ -47,13 +47,17 @@ final class LedgerFixture: Sendable {
     }
 
     init(
-        database: TestDatabase? = nil, port: UInt16? = nil, bounds: LedgerWriterConfiguration = patientBounds
+        database: TestDatabase? = nil, port: UInt16? = nil, bounds: LedgerWriterConfiguration = patientBounds,
+        clock: Clock = .system
     ) throws {
         let database = try database ?? Self.migrated()
         self.database = database
+        var configuration = try database.configuration(port: port)
+        configuration.lockTimeout = .seconds(30)
+        configuration.statementTimeout = .seconds(30)
         let writer = LedgerWriter(
-            configuration: bounds, database: try database.configuration(port: port), assets: AssetTable(),
-            logger: .silent, metrics: metrics)
+            configuration: bounds, database: configuration, assets: AssetTable(), clock: clock, logger: .silent,
+            metrics: metrics)
         self.writer = writer
         running = Task { try await writer.run() }
     }
@@ -68,6 +72,13 @@ final class LedgerFixture: Sendable {
 
     func submit(_ operation: Ledger.Operation) async throws -> Decision.Verdict {
         try await writer.submit(operation, origin: .none)
+    }
+
+    func submitAtomically(
+        _ operations: [Ledger.Operation], key: String? = nil, hash: UInt128 = 1
+    ) async throws -> AtomicVerdict {
+        try await writer.submitAtomically(
+            operations, batch: key.map { BatchIdentity(key: IdempotencyKey($0), contentHash: hash) }, origin: .none)
     }
 
     /// A wallet with a balance in minor units of EUR.

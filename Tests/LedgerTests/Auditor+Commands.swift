@@ -17,6 +17,9 @@ extension Auditor {
         if !isAdjustment || wallet.status == .closed, let flaw = stopped(operation, wallet, order.counterparty) {
             return flaw
         }
+        if let other = order.counterparty.flatMap({ held[$0] }), other.status == .closed {
+            return refuse("counterpartyNotActive", operation)
+        }
         let name = Name(wallet: id, id: order.id.uuid.bits)
         let mirror = order.counterparty.map { Name(wallet: $0, id: order.id.uuid.bits) }
         if stages[name] != nil || mirror.map({ stages[$0] != nil }) == true {

@@ -116,6 +116,21 @@ struct TwoWalletTests {
         #expect(again.verdict.refusal?.refusal == .transferNotReversible)
     }
 
+    @Test("an adjustment reaches a frozen wallet on the other side, but no closed one")
+    func adjustmentsOfTwo() throws {
+        var book = try book()
+        let adjust = order(
+            .credit, try sum("4"), id: transfer(1), atOnce: true, with: wallet(2), as: .adjustment, note: "swapped")
+        let leave = order(.credit, try sum("5"), id: transfer(2), atOnce: true)
+        _ = book.submit(operation(leave, on: wallet(2), hash: 2), at: second(1))
+        _ = book.submit(operation(amendment(status: .closed), on: wallet(2), hash: 3), at: second(2))
+        let closed = book.submit(operation(adjust, hash: 4), at: second(3))
+        #expect(closed.verdict.refusal?.refusal == .counterpartyNotActive(.closed))
+        var other = try self.book()
+        _ = other.submit(operation(amendment(status: .frozen), on: wallet(2), hash: 3), at: second(2))
+        #expect(other.submit(operation(adjust, hash: 4), at: second(3)).postings.count == 2)
+    }
+
     @Test("an extension moves the expiry on both sides, and only to a later moment")
     func extensions() throws {
         var book = try book()

@@ -1,0 +1,123 @@
+import Ledger
+import LedgerStore
+import Observability
+import Postgres
+import Runtime
+import Synchronization
+import TestSupport
+import Testing
+
+/// How a lane takes up its work, and what it does about rows that are in its way.
+@Suite struct LaneTests {
+    /// A monotonic clock that can be put forward.
+    private final class Advance: Sendable {
+        private let nanoseconds = Mutex<UInt64>(0)
+
+        func forward(seconds: UInt64) { nanoseconds.withLock { $0 += seconds * 1_000_000_000 } }
+
+        var clock: Clock {
+            Clock(
+                wallMicroseconds: Clock.system.wallMicroseconds,
+                monotonicNanoseconds: {
+                    Clock.system.monotonicNanoseconds() + self.nanoseconds.withLock { $0 }
+                })
+        }
+    }
+
+    private func deposits(_ fixture: LedgerFixture, _ wallet: Wallet) -> [Ledger.Operation] {
+        (0..<2).map { _ in .transfer(wallet.id, .debit, 1, id: fixture.newTransferID(), atOnce: true) }
+    }
+
+    /// Two groups are taken from the queue at once, but each fills a transaction of its own.
+    @Test func whatIsStillToBeCommittedCountsAndRunsOutOfTime() async throws {
+        var bounds = LedgerFixture.patientBounds
+        bounds.lanes = 1
+        bounds.batchMax = 2
+        let advance = Advance()
+        let fixture = try LedgerFixture(bounds: bounds, clock: advance.clock)
+        let (zeroth, first, second) = try await (fixture.open(), fixture.open(), fixture.open())
+        let (gate, lock) = (try fixture.database.connect(), try fixture.database.connect())
+        try gate.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(zeroth.id)' FOR UPDATE")
+        try lock.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(first.id)' FOR UPDATE")
+        async let before = fixture.submit(.transfer(zeroth.id, .debit, 1, id: fixture.newTransferID()))
+        try await eventually("the lane to wait") { try fixture.isWaitingForLock }
+        async let held = fixture.submitAtomically(deposits(fixture, first))
+        try await eventually("the first group in the queue") { fixture.queueDepth == 2 }
+        async let late = fixture.submitAtomically(deposits(fixture, second))
+        try await eventually("both groups in the queue") { fixture.queueDepth == 4 }
+        try gate.execute("COMMIT")
+        _ = try await before
+        try await eventually("the first group to be taken up") { try fixture.isWaitingForLock }
+        #expect(fixture.queueDepth == 2)
+        advance.forward(seconds: 120)
+        try lock.execute("COMMIT")
+        let applied = try await held
+        guard case .applied = applied else { throw UnexpectedBatch(applied) }
+        do {
+            _ = try await late
+            Issue.record("the second group was applied after its deadline")
+        } catch {
+            #expect(error as? LedgerStoreError == .overloaded(retryAfterSeconds: 1))
+        }
+        #expect(fixture.queueDepth == 0)
+        #expect(try fixture.stored(second.id).wallet.balance == 0)
+        try await fixture.stop()
+    }
+
+    /// A refused credit leaves nothing in the wallet it was for, where its id may name another transfer later.
+    @Test func anotherTransferUnderTheIdOfARefusedOneIsNotItsOtherSide() async throws {
+        let fixture = try LedgerFixture()
+        let (payer, payee, third) = try await (fixture.open(10), fixture.open(1000), fixture.open())
+        let id = fixture.newTransferID()
+        let refused = try await fixture.submit(
+            .between(payer.id, payee.id, 500, id: id, key: IdempotencyKey("too-much")))
+        guard case .refused(.insufficientFunds, recorded: true) = refused else { throw Unexpected(refused) }
+        let other = try await fixture.submit(.between(payee.id, third.id, 5, id: id))
+        guard case .applied = other else { throw Unexpected(other) }
+        let verdict = try await fixture.submit(.complete(payer.id, id))
+        guard case .refused(.transferNotPending(let standing), recorded: false) = verdict else {
+            throw Unexpected(verdict)
+        }
+        #expect(standing.transfer?.status == .failed)
+        let completed = try await fixture.submit(.complete(payee.id, id))
+        guard case .applied = completed else { throw Unexpected(completed) }
+        #expect(try fixture.stored(third.id).wallet.balance == 5)
+        try await fixture.stop()
+    }
+
+    /// What somebody else creates first can be read by whoever repeats the request.
+    @Test func aRowThatStaysInTheWayIsNoInconsistency() async throws {
+        let fixture = try LedgerFixture()
+        let wallet = try await fixture.open(1000)
+        let connection = try fixture.database.connect()
+        try connection.execute("CREATE UNIQUE INDEX poison ON ledger.journal (wallet_id)")
+        await #expect(throws: LedgerStoreError.unavailable) {
+            try await fixture.submit(.transfer(wallet.id, .debit, 1, id: fixture.newTransferID(), hasClientID: false))
+        }
+        try await fixture.stop()
+    }
+}
+
+extension LedgerFixture {
+    /// How many operations wait in the queues.
+    var queueDepth: Int { counter("wallet_queue_depth") }
+
+    /// The value of a counter or gauge without labels; -1 when there is none.
+    func counter(_ name: String) -> Int {
+        for line in metrics.text().split(separator: "\n") where line.hasPrefix(name + " ") {
+            return Int(Double(line.dropFirst(name.utf8.count + 1)) ?? -1)
+        }
+        return -1
+    }
+
+    /// Whether a transaction waits for a lock that another one holds.
+    var isWaitingForLock: Bool {
+        get throws {
+            try number(
+                """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'
+                """) > 0
+        }
+    }
+}
