@@ -2,8 +2,8 @@ import JSON
 import Ledger
 
 /// How the refusals of atomic batches are kept for repeats: index, code and detail, and on a second line what the
-/// answer shows besides. Wallets and transfers the refusal speaks of may have been dropped with the batch, or have moved
-/// on since, so nothing of the answer is looked up again.
+/// answer shows besides. Wallets and transfers the refusal speaks of may have been dropped with the batch, or have
+/// moved on since, so nothing of the answer is looked up again.
 enum StoredGroupRefusals {
     /// The text to store; nil for refusals that no repeat has to find.
     static func encode(_ refusal: Refusal, of operation: Operation, at index: Int) -> String? {

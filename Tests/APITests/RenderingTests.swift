@@ -14,8 +14,9 @@ import Testing
         #expect(
             String(decoding: writer.finish(), as: UTF8.self) == """
                 {"id":"\(Self.id)","owner_id":"owner \\"1\\"","asset":"EUR","balance":"123.45",\
-                "pending_debit":"1.00","pending_credit":"0.45","available":"123.00","overdraft_limit":"0.00","version":3,\
-                "status":"active","metadata":{"tier":"gold"},"created_at":"\(Self.time)","updated_at":"\(Self.time)"}
+                "pending_debit":"1.00","pending_credit":"0.45","available":"123.00","overdraft_limit":"0.00",\
+                "version":3,"status":"active","metadata":{"tier":"gold"},\
+                "created_at":"\(Self.time)","updated_at":"\(Self.time)"}
                 """)
     }
 
@@ -26,8 +27,9 @@ import Testing
             String(decoding: writer.finish(), as: UTF8.self) == """
                 {"id":"01990000-0000-7000-8000-000000000002","wallet_id":"\(Self.id)","direction":"credit",\
                 "amount":"10.50","asset":"EUR","status":"completed","reason":null,"completed_amount":"10.00",\
-                "purpose":"transfer","reverses":null,"reversed_amount":"0.00","reference_id":"order-1","counterparty_wallet_id":null,\
-                "expires_at":null,"metadata":{"a":1},"description":"tea","note":null,"created_at":"\(Self.time)","resolved_at":"\(Self.time)",\
+                "purpose":"transfer","reverses":null,"reversed_amount":"0.00","reference_id":"order-1",\
+                "counterparty_wallet_id":null,"expires_at":null,"metadata":{"a":1},"description":"tea","note":null,\
+                "created_at":"\(Self.time)","resolved_at":"\(Self.time)",\
                 "wallet":{"balance":"123.45","pending_debit":"1.00","pending_credit":"0.45","available":"123.00",\
                 "version":3}}
                 """)
