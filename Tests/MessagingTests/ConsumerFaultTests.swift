@@ -170,14 +170,16 @@ import Testing
             }
             try await blocking {
                 // One after the other without a pause, so that a look cannot fall in between.
+                // What the new consumer delivers to a request of before comes again after this wait of five seconds.
                 let config =
-                    "{\"durable_name\":\"\(Rig.consumer)\",\"ack_policy\":\"explicit\",\"deliver_policy\":\"all\"}"
+                    "{\"durable_name\":\"\(Rig.consumer)\",\"ack_policy\":\"explicit\",\"deliver_policy\":\"all\","
+                    + "\"ack_wait\":5000000000}"
                 let body = "{\"stream_name\":\"\(Rig.stream)\",\"config\":\(config)}"
                 try connection.publish([], to: "$JS.API.CONSUMER.DELETE.\(Rig.stream).\(Rig.consumer)")
                 try connection.publish(
                     Array(body.utf8), to: "$JS.API.CONSUMER.DURABLE.CREATE.\(Rig.stream).\(Rig.consumer)")
             }
-            try await expectSoon { worker.error != nil || worker.counts == [0: 2, 1: 2, 2: 2] }
+            try await expectSoon { worker.error != nil || worker.counts.filter { $0.value > 1 }.count == 3 }
             // A look may still have fallen in between; then the reader must have said so.
             let missing = MessagingError.consumerMissing(stream: Rig.stream, consumer: Rig.consumer)
             #expect(worker.error == nil || worker.error == missing)
