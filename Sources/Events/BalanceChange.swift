@@ -35,28 +35,16 @@ extension JSONWriter {
     mutating func event(_ change: BalanceChange) {
         let wallet = change.event.wallet
         let scale = wallet.asset.scale
-        beginObject()
-        member("specversion", "1.0")
-        member("id", "\(wallet.id):\(wallet.version):balance")
-        member("source", "/wallet")
-        member("type", BalanceChange.type)
-        member("subject", wallet.id.uuid)
-        member("time", wallet.updatedAt)
-        member("datacontenttype", "application/json")
-        if let correlation = change.event.origin.correlationID { member("correlationid", correlation) }
-        if let trace = change.event.origin.traceParent { member("traceparent", trace) }
-        name("data")
-        beginObject()
-        member("wallet_id", wallet.id.uuid)
-        if let owner = wallet.ownerID { member("owner_id", owner) }
-        member("asset", wallet.asset.code)
-        member("scale", Int64(scale))
-        money("amount", change.amount, scale: scale)
-        money("balance", wallet.balance, scale: scale)
-        money("available", wallet.available, scale: scale)
-        member("version", wallet.version)
-        if let transfer = change.event.transfer { member("transfer_id", transfer.id.uuid) }
-        endObject()
-        endObject()
+        envelope(of: change.event, type: BalanceChange.type, suffix: ":balance") { writer in
+            writer.member("wallet_id", wallet.id.uuid)
+            if let owner = wallet.ownerID { writer.member("owner_id", owner) }
+            writer.member("asset", wallet.asset.code)
+            writer.member("scale", Int64(scale))
+            writer.money("amount", change.amount, scale: scale)
+            writer.money("balance", wallet.balance, scale: scale)
+            writer.money("available", wallet.available, scale: scale)
+            writer.member("version", wallet.version)
+            if let transfer = change.event.transfer { writer.member("transfer_id", transfer.id.uuid) }
+        }
     }
 }

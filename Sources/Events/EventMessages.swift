@@ -29,7 +29,7 @@ public struct EventMessages: Sendable {
     private let eventsPerMessage: Int
     private let tellsBalances: Bool
     private let partitions: Int
-    private var events: [WalletEvent] = []
+    private var collected: [(event: WalletEvent, change: BalanceChange?)] = []
     private var balanceChanges = 0
 
     /// Events go to `partitions` partitions (1 to 65,535), at most `eventsPerMessage` (1 to 500) in a message. With
@@ -41,33 +41,32 @@ public struct EventMessages: Sendable {
     }
 
     /// How many events were collected.
-    public var eventCount: Int { events.count + balanceChanges }
+    public var eventCount: Int { collected.count + balanceChanges }
 
     /// Adds an event. It is written only when all are taken: by then the database is busy with the batch's other rows.
     public mutating func append(_ event: WalletEvent) {
-        events.append(event)
-        if tellsBalances, BalanceChange(event) != nil { balanceChanges += 1 }
+        let change = tellsBalances ? BalanceChange(event) : nil
+        collected.append((event, change))
+        if change != nil { balanceChanges += 1 }
     }
 
     /// The framing of everything collected; the collector is empty afterwards.
     public mutating func takeFramed() -> [UInt8] {
         var open = [Chunk?](repeating: nil, count: partitions)
         var framed: [UInt8] = []
-        framed.reserveCapacity(events.count * 1024)
-        for event in events {
+        framed.reserveCapacity(eventCount * 1024)
+        for (event, change) in collected {
             let partition = Int(event.wallet.id.placement % UInt64(partitions))
             var chunk = open[partition].take() ?? Chunk()
             write(to: &chunk, partition, into: &framed) { $0.event(event) }
-            if tellsBalances, let change = BalanceChange(event) {
-                write(to: &chunk, partition, into: &framed) { $0.event(change) }
-            }
+            if let change { write(to: &chunk, partition, into: &framed) { $0.event(change) } }
             open[partition] = consume chunk
         }
         for partition in open.indices {
             guard var chunk = open[partition].take(), chunk.count > 0 else { continue }
             Self.close(&chunk, partition, into: &framed)
         }
-        events.removeAll(keepingCapacity: true)
+        collected.removeAll(keepingCapacity: true)
         balanceChanges = 0
         return framed
     }

@@ -5,36 +5,48 @@ extension JSONWriter {
     /// Writes one event as a CloudEvents JSON object. Members without a value are left out.
     public mutating func event(_ event: WalletEvent) {
         let wallet = event.wallet
+        envelope(of: event, type: event.type.rawValue) { writer in
+            if let transfer = event.transfer {
+                writer.name("transfer")
+                writer.transfer(transfer, scale: wallet.asset.scale)
+            }
+            if let related = event.related {
+                writer.name("related")
+                writer.transfer(related, scale: wallet.asset.scale)
+            }
+            writer.name("wallet")
+            writer.wallet(wallet)
+        }
+    }
+
+    /// Writes what every CloudEvent about an entry has, around the members of `data`. `suffix` tells the id of a second
+    /// event about the same entry from the first one's.
+    mutating func envelope(
+        of event: WalletEvent, type: String, suffix: StaticString = "", _ data: (inout JSONWriter) -> Void
+    ) {
+        let wallet = event.wallet
         beginObject()
         member("specversion", "1.0")
         name("id")
-        string(upTo: 37 + Money.textCapacity(scale: 0)) { buffer in
+        string(upTo: 37 + Money.textCapacity(scale: 0) + suffix.utf8CodeUnitCount) { buffer in
             wallet.id.uuid.write(to: buffer)
             buffer[36] = 0x3A
             let rest = UnsafeMutableBufferPointer(rebasing: buffer[37...])
             // A whole number without decimals, as a sum is written.
-            return 37 + Money.write(Int128(wallet.version), scale: 0, to: rest)
+            let end = 37 + Money.write(Int128(wallet.version), scale: 0, to: rest)
+            suffix.withUTF8Buffer { letters in
+                _ = UnsafeMutableBufferPointer(rebasing: buffer[end...]).update(fromContentsOf: letters)
+            }
+            return end + suffix.utf8CodeUnitCount
         }
         member("source", "/wallet")
-        member("type", event.type.rawValue)
+        member("type", type)
         member("subject", wallet.id.uuid)
         member("time", wallet.updatedAt)
         member("datacontenttype", "application/json")
         if let correlation = event.origin.correlationID { member("correlationid", correlation) }
         if let trace = event.origin.traceParent { member("traceparent", trace) }
-        name("data")
-        beginObject()
-        if let transfer = event.transfer {
-            name("transfer")
-            self.transfer(transfer, scale: wallet.asset.scale)
-        }
-        if let related = event.related {
-            name("related")
-            self.transfer(related, scale: wallet.asset.scale)
-        }
-        name("wallet")
-        self.wallet(wallet)
-        endObject()
+        object("data", data)
         endObject()
     }
 
