@@ -6,7 +6,7 @@ extension LedgerReader {
     /// such wallet.
     public func statement(of wallet: WalletID, _ query: StatementQuery) async throws -> WalletStatement? {
         let reading = RowReading(assets: assets)
-        return try await read { connection in
+        return try await pool.perform { connection in
             guard let now = try Self.wallet(wallet, reading, connection) else { return nil }
             var (before, after) = (query.before ?? .max, query.after ?? 0)
             if let from = query.from {
@@ -27,7 +27,7 @@ extension LedgerReader {
     /// The wallet as it was at `moment`: after all entries made until then; nil when there is no such wallet.
     public func wallet(_ id: WalletID, at moment: Timestamp) async throws -> PastWallet? {
         let reading = RowReading(assets: assets)
-        return try await read { connection in
+        return try await pool.perform { connection in
             guard let now = try Self.wallet(id, reading, connection) else { return nil }
             let version = try Self.version(of: id, at: moment, connection)
             return try Self.past(now, version, reading, connection)
@@ -37,7 +37,7 @@ extension LedgerReader {
     /// The wallet as the entry with this version left it; nil when there is no such wallet.
     public func wallet(_ id: WalletID, version: Int64) async throws -> PastWallet? {
         let reading = RowReading(assets: assets)
-        return try await read { connection in
+        return try await pool.perform { connection in
             guard let now = try Self.wallet(id, reading, connection) else { return nil }
             return try Self.past(now, version, reading, connection)
         }
@@ -47,7 +47,7 @@ extension LedgerReader {
     public func wallets(owner: String, after: WalletID?, limit: Int) async throws -> [Wallet] {
         guard let start = RawUUID.following(after?.uuid) else { return [] }
         let reading = RowReading(assets: assets)
-        return try await read { connection in
+        return try await pool.perform { connection in
             let parameters = PostgresParameters()
             parameters.append(text: owner)
             parameters.append(uuid: start.bits)
@@ -66,7 +66,7 @@ extension LedgerReader {
         while walk.version < stored.version {
             let begun = walk
             let reading = RowReading(assets: assets)
-            let (next, count) = try await read { connection in
+            let (next, count) = try await pool.perform { connection in
                 let lines = try Self.lines(
                     of: id, before: stored.version + 1, after: begun.version, oldestFirst: true, limit: piece, reading,
                     connection)

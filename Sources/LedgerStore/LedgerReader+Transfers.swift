@@ -6,7 +6,7 @@ extension LedgerReader {
     /// their entries. Usually one; more only where clients gave the same id to transfers of unrelated wallets.
     public func transfers(_ id: TransferID, in wallets: [WalletID]) async throws -> [TransferDetails] {
         let reading = RowReading(assets: assets)
-        return try await read { connection in
+        return try await pool.perform { connection in
             var sides: [TransferSide] = []
             var seen: Set<WalletID> = []
             var waiting = wallets

@@ -6,7 +6,7 @@ public struct LedgerReader: Sendable {
     /// The statements to prepare on the connections of the pool.
     public static let statements = Statements.reader.merging(HistoryStatements.all) { first, _ in first }
 
-    private let pool: PostgresPool
+    let pool: PostgresPool
     let assets: AssetTable
 
     /// Reads through `pool`, whose connections know `statements`.
@@ -18,7 +18,7 @@ public struct LedgerReader: Sendable {
     /// The wallet as last committed; nil when there is none.
     public func wallet(_ id: WalletID) async throws -> Wallet? {
         let reading = RowReading(assets: assets)
-        return try await read { connection in
+        return try await pool.perform { connection in
             let parameters = PostgresParameters()
             parameters.append(uuid: id.uuid.bits)
             let result = try connection.query("ledger_wallet", parameters)
@@ -29,7 +29,7 @@ public struct LedgerReader: Sendable {
     /// The transfer as last committed, with the wallet as its newest entry left it; nil when there is none.
     public func transfer(_ id: TransferID, in wallet: WalletID) async throws -> Receipt? {
         let reading = RowReading(assets: assets)
-        return try await read { connection in
+        return try await pool.perform { connection in
             let parameters = PostgresParameters()
             parameters.append(uuid: wallet.uuid.bits)
             parameters.append(uuid: id.uuid.bits)
@@ -40,7 +40,7 @@ public struct LedgerReader: Sendable {
     /// The transfers that `query` asks for, newest first.
     public func transfers(in wallet: WalletID, _ query: TransferQuery) async throws -> [Receipt] {
         let reading = RowReading(assets: assets)
-        return try await read { connection in
+        return try await pool.perform { connection in
             try Self.receipts(try connection.query("ledger_transfers", query.parameters(of: wallet)), reading)
         }
     }
@@ -49,16 +49,6 @@ public struct LedgerReader: Sendable {
         try (0..<result.rowCount).compactMap { row in
             let wallet = try reading.wallet(result, row, from: 0)
             return try reading.transfer(result, row, from: Statements.walletColumnCount, of: wallet)?.receipt
-        }
-    }
-
-    func read<Value: Sendable>(
-        _ body: @escaping @Sendable (PostgresConnection) throws -> Value
-    ) async throws -> Value {
-        do {
-            return try await pool.withConnection(body)
-        } catch {
-            throw LedgerStoreError(reading: error)
         }
     }
 }

@@ -69,7 +69,7 @@ public struct OutboxAdministration: Sendable {
 
     /// How the outbox stands now.
     public func statistics() async throws -> OutboxStatistics {
-        try await run { connection in
+        try await pool.perform { connection in
             let parameters = PostgresParameters()
             parameters.append(int8: Int64(OutboxStatistics.countMax))
             let result = try connection.query("outbox_statistics", parameters)
@@ -84,7 +84,7 @@ public struct OutboxAdministration: Sendable {
     /// Has rows whose last attempt failed tried at once instead of after their pause; at most 10,000 of them. Returns
     /// how many.
     public func retry() async throws -> Int {
-        try await run { connection in
+        try await pool.perform { connection in
             let parameters = PostgresParameters()
             parameters.append(int8: 10_000)
             return try connection.query("outbox_retry", parameters).affectedRows
@@ -98,7 +98,7 @@ public struct OutboxAdministration: Sendable {
         var last = RawUUID(bits: 0)
         while true {
             let after = last
-            let (sent, seen, end) = try await run { connection in
+            let (sent, seen, end) = try await pool.perform { connection in
                 let parameters = PostgresParameters()
                 parameters.append(timestamp: from.microseconds)
                 parameters.append(timestamp: to.microseconds)
@@ -111,16 +111,6 @@ public struct OutboxAdministration: Sendable {
             total += sent
             guard seen == Self.piece, let end else { return total }
             last = end
-        }
-    }
-
-    private func run<Value: Sendable>(
-        _ body: @escaping @Sendable (PostgresConnection) throws -> Value
-    ) async throws -> Value {
-        do {
-            return try await pool.withConnection(body)
-        } catch {
-            throw LedgerStoreError(reading: error)
         }
     }
 }

@@ -1,4 +1,5 @@
 public import Ledger
+import LedgerStore
 import Postgres
 
 /// A disagreement that an auditor found, with when.
@@ -55,7 +56,7 @@ struct DriftTable {
 extension ProjectionReader {
     /// What the auditors' last sweeps found, the newest first, at most `DriftTable.max`.
     public func drifts() async throws -> [FoundDrift] {
-        try await read { connection in
+        try await pool.perform { connection in
             let result = try connection.query("drift_list")
             return try (0..<result.rowCount).compactMap { row in
                 guard let kind = DriftKind(rawValue: try result.text(row, 2)) else { return nil }

@@ -65,7 +65,7 @@ public struct OutsideAccount: Hashable, Sendable {
 extension ProjectionReader {
     /// Totals of a wallet; nil when nothing of it was counted yet.
     public func totals(of wallet: WalletID, _ query: TotalsQuery) async throws -> WalletTotals? {
-        try await read { connection in
+        try await pool.perform { connection in
             let parameters = PostgresParameters()
             parameters.append(uuid: wallet.uuid.bits)
             let checkpoint = try connection.query("totals_checkpoint", parameters)
@@ -89,7 +89,7 @@ extension ProjectionReader {
     /// sum up to zero, as far as the totals have come.
     public func outsideAccounts() async throws -> [OutsideAccount] {
         let assets = rows.assets
-        return try await read { connection in
+        return try await pool.perform { connection in
             let result = try connection.query("outside_accounts")
             return try (0..<result.rowCount).map { row in
                 let code = try result.text(row, 0)
@@ -105,7 +105,7 @@ extension ProjectionReader {
 
     /// The wallets whose projected transfers have this id: usually one, or the two of a transfer between wallets.
     public func wallets(ofTransfer id: TransferID) async throws -> [WalletID] {
-        try await read { connection in
+        try await pool.perform { connection in
             let parameters = PostgresParameters()
             parameters.append(uuid: id.uuid.bits)
             let result = try connection.query("wallets_of_transfer", parameters)

@@ -7,7 +7,7 @@ public struct ProjectionReader: Sendable {
     /// The statements to prepare on the connections of the pool.
     public static let statements = ProjectionStatements.reader.merging(TotalsStatements.reader) { first, _ in first }
 
-    private let pool: PostgresPool
+    let pool: PostgresPool
     let rows: ProjectionRows
 
     /// Reads through `pool`, whose connections know `statements`.
@@ -19,7 +19,7 @@ public struct ProjectionReader: Sendable {
     /// The wallet as projected; nil when it is not there (yet).
     public func wallet(_ id: WalletID) async throws -> Wallet? {
         let rows = rows
-        return try await read { connection in
+        return try await pool.perform { connection in
             let parameters = PostgresParameters()
             parameters.append(uuid: id.uuid.bits)
             let result = try connection.query("projection_wallet", parameters)
@@ -30,7 +30,7 @@ public struct ProjectionReader: Sendable {
     /// The transfer as projected, with the wallet as its newest entry left it; nil when it is not there (yet).
     public func transfer(_ id: TransferID, in wallet: WalletID) async throws -> Receipt? {
         let rows = rows
-        return try await read { connection in
+        return try await pool.perform { connection in
             let parameters = PostgresParameters()
             parameters.append(uuid: wallet.uuid.bits)
             parameters.append(uuid: id.uuid.bits)
@@ -41,7 +41,7 @@ public struct ProjectionReader: Sendable {
     /// The transfers that `query` asks for, newest first.
     public func transfers(in wallet: WalletID, _ query: TransferQuery) async throws -> [Receipt] {
         let rows = rows
-        return try await read { connection in
+        return try await pool.perform { connection in
             try Self.receipts(
                 try connection.query("projection_transfers", query.parameters(of: wallet)), rows)
         }
@@ -51,16 +51,6 @@ public struct ProjectionReader: Sendable {
         try (0..<result.rowCount).map { row in
             let wallet = try rows.wallet(result, row, from: 0)
             return try rows.receipt(result, row, from: ProjectionStatements.walletColumnCount, of: wallet)
-        }
-    }
-
-    func read<Value: Sendable>(
-        _ body: @escaping @Sendable (PostgresConnection) throws -> Value
-    ) async throws -> Value {
-        do {
-            return try await pool.withConnection(body)
-        } catch {
-            throw LedgerStoreError(reading: error)
         }
     }
 }
