@@ -34,16 +34,10 @@ enum RebuildCommand {
         if arguments.flag("state") { return try await rebuildState(text, arguments.flag("repair"), context) }
         if arguments.flag("totals") { return try await rebuildTotals(text, context) }
         let rebuilder = Rebuilder(ledger: context.ledger, projection: context.projection, assets: context.assets)
-        let report: Rebuilder.Report
-        if let text {
-            guard let done = try await rebuilder.rebuild(try WalletID(argument: text)) else {
-                Terminal.complain("wallet: there is no wallet \(text)")
-                return 1
-            }
-            report = done
-        } else {
-            report = try await rebuilder.rebuildAll { _ in true }
-        }
+        let report = try await oneOrAll(
+            text, one: { try await rebuilder.rebuild($0) },
+            all: { try await rebuilder.rebuildAll { _ in true } })
+        guard let report else { return 1 }
         for discrepancy in report.discrepancies { Terminal.write("\(discrepancy)\n") }
         Terminal.write("\(report.wallets) wallets rebuilt from \(report.entries) entries\n")
         if report.strays > 0 { Terminal.write("\(report.strays) wallets removed that the ledger does not know\n") }
@@ -52,16 +46,10 @@ enum RebuildCommand {
 
     private static func rebuildTotals(_ text: String?, _ context: ProcessContext) async throws -> Int32 {
         let rebuilder = TotalsRebuilder(ledger: context.ledger, projection: context.projection)
-        let report: TotalsRebuilder.Report
-        if let text {
-            guard let done = try await rebuilder.rebuild(try WalletID(argument: text)) else {
-                Terminal.complain("wallet: there is no wallet \(text)")
-                return 1
-            }
-            report = done
-        } else {
-            report = try await rebuilder.rebuildAll { _ in true }
-        }
+        let report = try await oneOrAll(
+            text, one: { try await rebuilder.rebuild($0) },
+            all: { try await rebuilder.rebuildAll { _ in true } })
+        guard let report else { return 1 }
         Terminal.write("totals of \(report.wallets) wallets counted anew from \(report.entries) entries\n")
         if report.strays > 0 { Terminal.write("\(report.strays) wallets removed that the ledger does not know\n") }
         return 0
@@ -71,21 +59,26 @@ enum RebuildCommand {
         _ text: String?, _ repair: Bool, _ context: ProcessContext
     ) async throws -> Int32 {
         let rebuilder = StateRebuilder(ledger: context.ledger, assets: context.assets)
-        let report: StateRebuilder.Report
-        if let text {
-            guard let done = try await rebuilder.rebuild(try WalletID(argument: text), repair: repair) else {
-                Terminal.complain("wallet: there is no wallet \(text)")
-                return 1
-            }
-            report = done
-        } else {
-            report = try await rebuilder.rebuildAll(repair: repair) { _ in true }
-        }
+        let report = try await oneOrAll(
+            text, one: { try await rebuilder.rebuild($0, repair: repair) },
+            all: { try await rebuilder.rebuildAll(repair: repair) { _ in true } })
+        guard let report else { return 1 }
         for line in report.differences { Terminal.write("\(line)\n") }
         for discrepancy in report.contradictions { Terminal.write("the journal contradicts itself: \(discrepancy)\n") }
         Terminal.write(
             "\(report.wallets) wallets derived from \(report.entries) entries: \(report.differing) differ, "
                 + "\(report.repaired) repaired\n")
         return report.differing == report.repaired && report.contradictions.isEmpty ? 0 : 1
+    }
+
+    /// What the work on the wallet that `text` names, or on all, reports; nil once it was said that there is no such
+    /// wallet.
+    private static func oneOrAll<Report>(
+        _ text: String?, one: (WalletID) async throws -> Report?, all: () async throws -> Report
+    ) async throws -> Report? {
+        guard let text else { return try await all() }
+        let report = try await one(try WalletID(argument: text))
+        if report == nil { Terminal.complain("wallet: there is no wallet \(text)") }
+        return report
     }
 }
