@@ -72,16 +72,10 @@ struct FreshReader: Sendable {
     /// The wallets that have a transfer with this id. Nobody but the projection knows, so it is given time to learn of
     /// what was acknowledged a moment ago; none when it does not.
     func wallets(ofTransfer id: TransferID) async throws -> [WalletID] {
-        let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, patience.wholeNanoseconds))
-        var pause = FreshReader.shortestPause
-        while true {
+        try await waitForProjection {
             let wallets = try await service.past.wallets(ofTransfer: id)
-            let now = clock.monotonicNanoseconds()
-            guard wallets.isEmpty, now < deadline else { return wallets }
-            let left = Duration.nanoseconds(Int64(clamping: deadline - now))
-            do { try await Task.sleep(for: min(pause, left)) } catch { return [] }
-            pause = min(pause * 2, FreshReader.longestPause)
-        }
+            return wallets.isEmpty ? nil : wallets
+        } ?? []
     }
 
     private func ledgerWallet(_ id: WalletID) async throws -> Wallet {
@@ -97,10 +91,18 @@ struct FreshReader: Sendable {
 
     /// The wallet's projection once it has reached `version`; nil when it did not in time.
     private func projection(of id: WalletID, reaching version: Int64) async throws -> Wallet? {
+        try await waitForProjection {
+            let wallet = try await service.projection.wallet(id)
+            return wallet.flatMap { $0.version >= version ? $0 : nil }
+        }
+    }
+
+    /// What `look` finds, asked again with growing pauses; nil when it found nothing in time.
+    private func waitForProjection<Found: Sendable>(_ look: () async throws -> Found?) async throws -> Found? {
         let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, patience.wholeNanoseconds))
         var pause = FreshReader.shortestPause
         while true {
-            if let wallet = try await service.projection.wallet(id), wallet.version >= version { return wallet }
+            if let found = try await look() { return found }
             let now = clock.monotonicNanoseconds()
             guard now < deadline else { return nil }
             let left = Duration.nanoseconds(Int64(clamping: deadline - now))

@@ -52,7 +52,7 @@ struct QueryParameters: Sendable {
     }
 
     private static func text(_ bytes: some Collection<UInt8>) -> String? {
-        PercentEncoding.decode(bytes, plusIsSpace: true).flatMap { String(validating: $0, as: UTF8.self) }
+        PercentEncoding.decode(bytes).flatMap { String(validating: $0, as: UTF8.self) }
     }
 }
 

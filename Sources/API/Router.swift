@@ -285,8 +285,8 @@ private struct PathSegments {
 
 /// Strict percent-decoding.
 enum PercentEncoding {
-    /// The decoded bytes; nil when a `%` is not followed by two hexadecimal digits.
-    static func decode(_ bytes: some Collection<UInt8>, plusIsSpace: Bool) -> [UInt8]? {
+    /// The decoded bytes of a query, where `+` is a space; nil when a `%` is not followed by two hexadecimal digits.
+    static func decode(_ bytes: some Collection<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
         var iterator = bytes.makeIterator()
@@ -297,7 +297,7 @@ enum PercentEncoding {
                     return nil
                 }
                 result.append(high << 4 | low)
-            case 0x2B where plusIsSpace: result.append(0x20)
+            case 0x2B: result.append(0x20)
             default: result.append(byte)
             }
         }
