@@ -115,7 +115,7 @@ CREATE TABLE ledger.transfers (
         status BETWEEN 1 AND 3 AND direction BETWEEN 1 AND 2 AND amount > 0
         AND reversed_amount BETWEEN 0 AND amount AND (status = 2 OR reversed_amount = 0)
         AND (status = 1) = (resolved_version IS NULL))
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 70);
 
 -- The pending transfers that run out, by when; a row leaves with its transfer's resolution.
 CREATE TABLE ledger.expirations (
