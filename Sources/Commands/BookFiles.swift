@@ -44,10 +44,11 @@ final class OutputFile: Sendable {
         guard let path else { return }
         guard fsync(descriptor) == 0 else { throw FileFailure("write", partial) }
         guard rename(partial, path) == 0 else { throw FileFailure("write", path) }
-        close(descriptor)
         let folder = open(Self.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard folder >= 0, fsync(folder) == 0 else { throw FileFailure("write", path) }
-        close(folder)
+        guard folder >= 0 else { throw FileFailure("write", path) }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw FileFailure("write", path) }
+        close(descriptor)
     }
 
     /// Removes what was written of the file.

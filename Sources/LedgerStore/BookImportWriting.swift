@@ -43,6 +43,8 @@ final class BookImportWriting {
     private var reversed: Set<TransferKey> = []
 
     private static let statements: [String: String] = [
+        // Asked first, because it needs the right that is used last.
+        "import_own": "SELECT FROM ledger.book FOR UPDATE",
         "import_is_empty": """
         SELECT NOT EXISTS (SELECT FROM ledger.wallets) AND NOT EXISTS (SELECT FROM ledger.journal)
             AND NOT EXISTS (SELECT FROM ledger.transfers) AND NOT EXISTS (SELECT FROM ledger.expirations)
@@ -131,6 +133,7 @@ final class BookImportWriting {
             } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
                 throw BookFile.Flaw("another process writes to this ledger: stop it and try again")
             }
+            _ = try connection.query("import_own")
             guard try connection.query("import_is_empty").bool(0, 0) else {
                 throw BookFile.Flaw("this ledger is not empty: a book goes into a new installation only")
             }
