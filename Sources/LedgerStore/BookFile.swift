@@ -20,6 +20,9 @@ public enum BookFile {
         public internal(set) var refusals = 0
         /// Keys of batches.
         public internal(set) var batches = 0
+
+        /// Nothing.
+        public init() {}
     }
 
     /// Why a book file was not taken, or why no book file can be made.

@@ -43,13 +43,11 @@ final class BookImportWriting {
     private var reversed: Set<TransferKey> = []
 
     private static let statements: [String: String] = [
-        // Asked first, because it needs the right that is used last.
-        "import_own": "SELECT FROM ledger.book FOR UPDATE",
         "import_is_empty": """
         SELECT NOT EXISTS (SELECT FROM ledger.wallets) AND NOT EXISTS (SELECT FROM ledger.journal)
             AND NOT EXISTS (SELECT FROM ledger.transfers) AND NOT EXISTS (SELECT FROM ledger.expirations)
             AND NOT EXISTS (SELECT FROM ledger.refusals) AND NOT EXISTS (SELECT FROM ledger.wallet_keys)
-            AND NOT EXISTS (SELECT FROM ledger.batches) AND NOT EXISTS (SELECT FROM ledger.outbox)
+            AND NOT EXISTS (SELECT FROM ledger.batches)
         """,
         "import_entries": """
         INSERT INTO ledger.journal (wallet_id, version, occurred_at, expires_at, transfer_id, key_digest, content_hash,
@@ -124,16 +122,22 @@ final class BookImportWriting {
 
     func close() { connection.close() }
 
-    /// Runs `body` in one transaction, during which nobody else writes to the ledger: every write begins by locking rows
-    /// of `ledger.wallets`. Throws `BookFile.Flaw` when there is a book already.
+    /// Runs `body` in one transaction, during which nobody else writes to the book. Throws `BookFile.Flaw` when there
+    /// is a book already.
     func transaction<Value>(_ body: () throws -> Value) throws -> Value {
         try connection.transaction { _ in
             do {
-                try connection.execute("LOCK TABLE ledger.wallets IN EXCLUSIVE MODE")
+                // In the order in which the lanes write to them: nobody waits in a circle.
+                try connection.execute(
+                    """
+                    LOCK TABLE ledger.wallets, ledger.journal, ledger.transfers, ledger.expirations, ledger.refusals,
+                        ledger.wallet_keys, ledger.batches, ledger.book IN EXCLUSIVE MODE
+                    """)
             } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
-                throw BookFile.Flaw("another process writes to this ledger: stop it and try again")
+                throw BookFile.Flaw("another process writes to this ledger all the time: stop it and try again")
+            } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
+                throw BookFile.Flaw("import as the role that owns the schemas and runs `wallet migrate`: \(error)")
             }
-            _ = try connection.query("import_own")
             guard try connection.query("import_is_empty").bool(0, 0) else {
                 throw BookFile.Flaw("this ledger is not empty: a book goes into a new installation only")
             }

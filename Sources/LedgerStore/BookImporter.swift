@@ -6,9 +6,9 @@ import Runtime
 /// Takes a book file into an installation that has no book yet.
 ///
 /// One transaction: everything or nothing. Each line is checked on its way in: its form, each wallet's chain of hashes,
-/// the rules of `JournalWalk`, the counts and the checksum of the whole. Wallets, transfers, expirations and the keys of
-/// wallets are derived from the journal. The outbox stays empty: these events were told where they happened, and the
-/// projections are built from the journal afterwards.
+/// the rules of `JournalWalk`, the counts and the checksum of the whole. Wallets, transfers, expirations and the keys
+/// of wallets are derived from the journal. The outbox stays empty: these events were told where they happened, and
+/// the projections are built from the journal afterwards.
 public struct BookImporter: Sendable {
     private let ledger: PostgresConfiguration
     private let assets: AssetTable
