@@ -229,7 +229,9 @@ struct BatchCommitter {
     }
 
     /// Writes and commits; nil when that is durable.
-    private mutating func finish(_ deciding: inout BatchDeciding, expected: [(WalletID, StoredRow)]?) throws -> Attempt? {
+    private mutating func finish(
+        _ deciding: inout BatchDeciding, expected: [(WalletID, StoredRow)]?
+    ) throws -> Attempt? {
         deciding.writes.settle(deciding.book)
         let batchID = identifiers.next()
         do {
