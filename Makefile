@@ -59,7 +59,7 @@ lint: build-tools tools ## Check format, shell scripts and the repository's own 
 format: swift ## Format the Swift files in place
 	swift format --in-place --parallel --recursive $(SOURCES)
 
-bench: build tools ## Measure on a stack of its own: uniform, hot wallet, one transaction per request, latency
+bench: build tools ## Measure on a stack of its own: uniform, hot, latency, batches, between wallets, the hash chain
 	@scripts/packages server client
 	@scripts/bench
 

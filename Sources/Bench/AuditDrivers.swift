@@ -125,6 +125,9 @@ struct TransferReader: ExchangeDriver {
             compare("amount", MemberScanner.string("amount", in: body), BookCheck.money(Int64(sample.transfer.amount)))
             let direction = sample.transfer.isDebit ? "debit" : "credit"
             compare("direction", MemberScanner.string("direction", in: body), direction)
+            compare(
+                "counterparty_wallet_id", MemberScanner.string("counterparty_wallet_id", in: body),
+                sample.transfer.counterparty.map { writer.walletText(Int($0)) })
         } else {
             found.append("is answered with \(frame.status)")
         }

@@ -4,7 +4,7 @@ import JSON
 public struct BenchReport: Sendable {
     /// Latencies of one kind of operation in milliseconds, counted from the intended send time.
     public struct Latency: Sendable, Equatable {
-        /// The kind: `create`, `transfer`, `complete`, `revert`, or `all`.
+        /// The kind: `create`, `post`, `complete`, `revert`, or `all`.
         public let kind: String
         /// Acknowledged operations that were meant to be sent in the measured time.
         public let count: Int
@@ -44,8 +44,13 @@ public struct BenchReport: Sendable {
     public var uncertain = 0
     /// Connections that were established during the load.
     public var established = 0
-    /// CPU time of the load generator per request, microseconds.
+    /// CPU time of the load generator for one operation, microseconds.
     public var cpuMicroseconds = 0.0
+    /// CPU time of the watched processes for one accepted operation, microseconds.
+    public var processorTimes: [(name: String, microseconds: Double)] = []
+    /// CPU time of the chain of hashes for one entry, microseconds, and entries for one operation; nil when not
+    /// measured.
+    public var chain: (microseconds: Double, entries: Double)?
     /// Wallets whose books were compared; 0 without `check`.
     public var walletsChecked = 0
     /// Transfers that were looked up.
@@ -64,6 +69,13 @@ public struct BenchReport: Sendable {
     public var acceptedPerSecond: Double { seconds > 0 ? Double(accepted) / seconds : 0 }
     /// Acknowledged and projected operations a second.
     public var projectedPerSecond: Double { projectedSeconds > 0 ? Double(projected) / projectedSeconds : 0 }
+
+    /// What the chain of hashes is of the watched processes' CPU time for one operation, percent; nil when unknown.
+    public var chainPercent: Double? {
+        let sum = processorTimes.reduce(0) { $0 + $1.microseconds }
+        guard let chain, sum > 0 else { return nil }
+        return 100 * chain.microseconds * chain.entries / sum
+    }
 
     mutating func find(_ text: String) {
         findingCount += 1
@@ -84,7 +96,7 @@ extension BenchReport {
     public var text: String {
         let load = options.rate > 0 ? "\(Self.short(options.rate))/s \(options.schedule.rawValue)" : "saturation"
         var lines = [
-            "\(options.mix.rawValue), \(options.workload.rawValue), \(options.wallets) wallets, "
+            "\(work), \(options.workload.rawValue), \(options.wallets) wallets, "
                 + "\(options.connections) connections, \(load), \(options.keys ? "with" : "without") keys, "
                 + "seed \(options.seed ?? 0)",
             "accepted   \(Self.short(acceptedPerSecond))/s (\(accepted) in \(Self.fixed(seconds, 2)) s)",
@@ -109,7 +121,16 @@ extension BenchReport {
         lines.append("answers      " + Self.list(answers))
         if !losses.isEmpty { lines.append("lost         " + Self.list(losses) + ", uncertain outcomes \(uncertain)") }
         lines.append(
-            "generator    \(Self.fixed(cpuMicroseconds, 1)) us CPU a request, \(established) connections established")
+            "generator    \(Self.fixed(cpuMicroseconds, 1)) us CPU an operation, \(established) connections established"
+        )
+        if !processorTimes.isEmpty {
+            let times = processorTimes.map { "\($0.name) \(Self.fixed($0.microseconds, 1))" }
+            lines.append("CPU          \(times.joined(separator: ", ")) us an operation")
+        }
+        if let chain, let chainPercent {
+            let percent = Self.fixed(chainPercent, 1)
+            lines.append("hash chain   \(Self.fixed(chain.microseconds, 2)) us an entry, \(percent) % of that CPU")
+        }
         if options.check {
             let verdict = passed ? "agree" : "DO NOT AGREE"
             lines.append("books        \(verdict): \(walletsChecked) wallets, \(transfersChecked) transfers compared")
@@ -120,6 +141,14 @@ extension BenchReport {
             lines += findings.map { "  " + $0 }
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// The kinds of operations and the way they are sent.
+    private var work: String {
+        var words = [options.mix.rawValue]
+        if options.transfers { words.append("between wallets") }
+        if options.batch > 0 { words.append("in \(options.isAtomic ? "atomic " : "")batches of \(options.batch)") }
+        return words.joined(separator: " ")
     }
 
     /// The report as one JSON object.
@@ -157,7 +186,20 @@ extension BenchReport {
             writer.object("losses") { Self.members(losses, to: &$0) }
             writer.member("uncertain", uncertain)
             writer.member("established", established)
-            Self.member("generator_cpu_us_per_request", cpuMicroseconds, to: &writer)
+            Self.member("generator_cpu_us_per_operation", cpuMicroseconds, to: &writer)
+            writer.object("cpu_us_per_operation") { writer in
+                for process in processorTimes {
+                    writer.name(process.name)
+                    writer.number(text: Self.fixed(process.microseconds, 3))
+                }
+            }
+            if let chain, let chainPercent {
+                writer.object("hash_chain") { writer in
+                    Self.member("us_per_entry", chain.microseconds, to: &writer)
+                    Self.member("entries_per_operation", chain.entries, to: &writer)
+                    Self.member("cpu_percent", chainPercent, to: &writer)
+                }
+            }
             writer.member("wallets_checked", walletsChecked)
             writer.member("transfers_checked", transfersChecked)
             writer.member("finding_count", findingCount)
@@ -167,7 +209,7 @@ extension BenchReport {
     }
 
     private func writeOptions(to writer: inout JSONWriter) {
-        writer.member("url", options.url)
+        writer.array("urls") { writer in for url in options.urls { writer.string(url) } }
         writer.member("connections", options.connections)
         Self.member("rate", options.rate, to: &writer)
         writer.member("schedule", options.schedule.rawValue)
@@ -176,6 +218,9 @@ extension BenchReport {
         writer.member("wallets", options.wallets)
         writer.member("workload", options.workload.rawValue)
         writer.member("mix", options.mix.rawValue)
+        writer.member("batch", options.batch)
+        writer.member("atomic", options.isAtomic)
+        writer.member("transfers", options.transfers)
         writer.member("keys", options.keys)
         writer.member("asset", options.asset)
         writer.member("seed", String(options.seed ?? 0))

@@ -9,13 +9,26 @@ struct WalletTally: Sendable {
     var changes: Int64 = 0
     /// Operations that may have made a version without our knowing: of unknown outcome, or refused but recorded.
     var uncertainChanges: Int64 = 0
+    /// Those of them whose version no answer named: the other wallet's of a transfer between two.
+    var unnamedChanges: Int64 = 0
     /// The highest version an answer named, and the sum of all (modulo 2^64).
     var newestVersion: Int64 = 0
     var versionSum: UInt64 = 0
 
-    mutating func acknowledge(_ effect: Effect, version: Int64) {
+    /// The version that the wallet has at least, as far as answers tell.
+    var reached: Int64 {
+        let counted = unnamedChanges > 0 ? BookCheck.firstVersion + changes : BookCheck.firstVersion
+        return max(counted, newestVersion)
+    }
+
+    /// `version` is nil where the answer was about another wallet.
+    mutating func acknowledge(_ effect: Effect, version: Int64?) {
         acknowledged += effect
         changes += 1
+        guard let version else {
+            unnamedChanges += 1
+            return
+        }
         newestVersion = max(newestVersion, version)
         versionSum &+= UInt64(bitPattern: version)
     }
@@ -31,6 +44,7 @@ struct WalletTally: Sendable {
         uncertainLow += other.uncertainLow
         uncertainHigh += other.uncertainHigh
         changes += other.changes
+        unnamedChanges += other.unnamedChanges
         uncertainChanges += other.uncertainChanges
         newestVersion = max(newestVersion, other.newestVersion)
         versionSum &+= other.versionSum
@@ -93,8 +107,23 @@ enum BookCheck {
         if tally.newestVersion > statement.version {
             found.append("version is \(statement.version), but \(tally.newestVersion) was answered before")
         }
-        if tally.uncertainChanges == 0, tally.versionSum != sumOfVersions(through: version) {
+        if tally.uncertainChanges == 0, tally.unnamedChanges == 0, tally.versionSum != sumOfVersions(through: version) {
             found.append("the answers did not name each version from \(firstVersion + 1) to \(version) once")
+        }
+        return found
+    }
+
+    /// What is wrong with the sums over all wallets when money only moved between them; empty when nothing is.
+    static func differences(inAll statements: [WalletStatement], openingBalance: Int64) -> [String] {
+        let sums = statements.reduce(into: Effect()) { $0 += $1.sums }
+        let opened = openingBalance * Int64(statements.count)
+        var found: [String] = []
+        if sums.balance != opened {
+            found.append("the balances of all wallets sum up to \(money(sums.balance)), not to \(money(opened))")
+        }
+        if sums.pendingDebit != sums.pendingCredit {
+            found.append(
+                "of all wallets \(money(sums.pendingDebit)) are announced and \(money(sums.pendingCredit)) reserved")
         }
         return found
     }

@@ -39,8 +39,8 @@ protocol ExchangeDriver {
     mutating func tick(at now: Int64, inFlight: Int)
 }
 
-/// Keep-alive connections of one thread, one request in flight on each, driven with poll(2) over those that wait for
-/// something. Free connections are used in turn.
+/// Keep-alive connections of one thread to one or several addresses in turn, one request in flight on each, driven
+/// with poll(2) over those that wait for something. Free connections are used in turn.
 struct Exchange<Driver: ExchangeDriver>: ~Copyable {
     private enum Phase { case closed, connecting, free, sending, awaiting }
 
@@ -66,7 +66,7 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
     private(set) var driver: Driver
     /// Connections that were established, including those made anew.
     private(set) var established = 0
-    private let address: SocketAddress
+    private let addresses: [SocketAddress]
     private let timeout: Int64
     private let poller = Poller()
     private var connections: [Connection]
@@ -76,12 +76,12 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
     private var owners: [Int32] = []
     private var inFlight = 0
     private var request: [UInt8] = []
-    private var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+    private var buffer = [UInt8](repeating: 0, count: 256 * 1024)
 
     /// `timeout` in nanoseconds from sending to the whole answer.
-    init(driver: Driver, address: SocketAddress, connections count: Int, timeout: Int64) {
+    init(driver: Driver, addresses: [SocketAddress], connections count: Int, timeout: Int64) {
         self.driver = driver
-        self.address = address
+        self.addresses = addresses
         self.timeout = timeout
         connections = Array(repeating: Connection(), count: count)
         free = Queue(capacity: count)
@@ -223,7 +223,7 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
             return fail(index, .malformed, at: now)
         }
         guard let frame = parsed else {
-            if keep { for position in bytes.indices { connections[index].received.append(bytes[position]) } }
+            if keep { bytes.withUnsafeBufferPointer { connections[index].received.append(contentsOf: $0) } }
             return
         }
         // With one request in flight nothing may follow its answer.
@@ -278,7 +278,7 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
             resting.removeFirst()
             if connections[index].phase == .free {
                 release(index, at: now)
-            } else if let descriptor = address.connect() {
+            } else if let descriptor = addresses[index % addresses.count].connect() {
                 connections[index].descriptor = descriptor
                 connections[index].phase = .connecting
                 connections[index].sentAt = now

@@ -11,13 +11,6 @@ struct LoadWindow: Sendable {
     func measures(_ time: Int64) -> Bool { time >= measureStart && time < end }
 }
 
-/// Counters that all sending threads add to, for the line of progress.
-final class LoadProgress: Sendable {
-    let accepted = Atomic<Int>(0)
-    let refused = Atomic<Int>(0)
-    let lost = Atomic<Int>(0)
-}
-
 /// A transfer and the state it was left in, to look up at the end.
 struct TransferSample: Sendable {
     let transfer: BenchTransfer
@@ -34,7 +27,7 @@ struct LoadCounts: Sendable {
     /// Operations acknowledged within the measured time, and from its start until the last answer.
     var accepted = 0
     var acceptedInAll = 0
-    /// Requests sent in the whole run.
+    /// Operations sent in the whole run.
     var sent = 0
     /// Operations whose intended time came and that never found a free connection.
     var unsent = 0
@@ -51,19 +44,19 @@ struct LoadCounts: Sendable {
 /// Chooses the operations of one thread, keeps its part of the books and times the answers.
 struct LoadDriver: ExchangeDriver, Sendable {
     struct Ticket {
-        let kind: BenchOperationKind
-        let transfer: BenchTransfer
+        /// One, or those of a batch in their order.
+        let operations: [BenchOperation]
         let intended: Int64
     }
 
     private static let sampleLimit = 32
-    private static let pendingLimit = 4096
 
     private(set) var counts = LoadCounts()
     private(set) var tallies: [WalletTally]
     private(set) var samples: [TransferSample] = []
     /// Acknowledged transfers that wait to be resolved.
     private var pending: [BenchTransfer] = []
+    private let pendingLimit: Int
     private let options: BenchOptions
     private let window: LoadWindow
     private let writer: RequestWriter
@@ -89,12 +82,13 @@ struct LoadDriver: ExchangeDriver, Sendable {
         tallies = Array(repeating: WalletTally(), count: options.wallets)
         var seeds = SeededGenerator(seed: seed &+ UInt64(thread))
         random = SeededGenerator(seed: seeds.next())
-        pending.reserveCapacity(Self.pendingLimit)
+        pendingLimit = max(4096, 8 * options.batch)
+        pending.reserveCapacity(pendingLimit)
         if options.rate > 0 {
             let share = Double(thread) / Double(options.threads)
             schedule = ArrivalSchedule(
-                options.schedule, rate: options.rate / Double(options.threads), start: window.start, offset: share,
-                seed: seeds.next())
+                options.schedule, rate: options.rate / Double(options.threads * max(1, options.batch)),
+                start: window.start, offset: share, seed: seeds.next())
         }
     }
 
@@ -107,41 +101,74 @@ struct LoadDriver: ExchangeDriver, Sendable {
             guard intended <= now else { return .wait(until: min(intended, window.end)) }
             schedule?.advance()
         }
-        let (kind, transfer) = choose()
-        writer.write(kind, transfer, to: &request)
-        counts.sent += 1
+        let operations = (0..<max(1, options.batch)).map { _ in choose() }
+        if options.batch > 0 {
+            writer.write(batch: operations, isAtomic: options.isAtomic, to: &request)
+        } else {
+            writer.write(operations[0], to: &request)
+        }
+        counts.sent += operations.count
         if window.measures(intended) { counts.sendLag.record(now - intended) }
-        return .send(Ticket(kind: kind, transfer: transfer, intended: intended))
+        return .send(Ticket(operations: operations, intended: intended))
     }
 
     mutating func answered(_ ticket: Ticket, _ frame: ResponseFrame, _ body: Span<UInt8>, at now: Int64) -> Verdict {
-        let isCreation = ticket.kind == .create || ticket.kind == .transfer
-        guard frame.status == (isCreation ? 201 : 200) else {
-            return refused(ticket, frame.status, MemberScanner.string("code", in: body), at: now)
+        guard options.batch > 0 else {
+            return answered(ticket.operations[0], frame.status, body, intended: ticket.intended, at: now)
         }
-        let wallet = Int(ticket.transfer.wallet)
-        guard let version = MemberScanner.walletVersion(in: body) else {
-            counts.unexpected["\(frame.status) without wallet.version", default: 0] += 1
-            doubt(ticket)
+        guard frame.status == 200 else {
+            // Nothing was applied of a batch that was refused as a whole.
+            let code = MemberScanner.string("code", in: body)
+            for operation in ticket.operations { refused(operation, frame.status, code, at: now) }
+            return rests(after: frame.status)
+        }
+        guard let items = BatchAnswer.items(in: body), items.count == ticket.operations.count else {
+            counts.unexpected["200 without a result for each operation", default: 0] += 1
+            for operation in ticket.operations { doubt(operation) }
             return .ready
         }
-        tallies[wallet].acknowledge(ticket.transfer.effect(of: ticket.kind), version: version)
+        var verdict = Verdict.ready
+        for (operation, item) in zip(ticket.operations, items) {
+            let answer = body.extracting(item.bytes)
+            if answered(operation, item.status, answer, intended: ticket.intended, at: now) == .rest { verdict = .rest }
+        }
+        return verdict
+    }
+
+    /// Takes the answer to one operation, which may be one result of a batch's.
+    private mutating func answered(
+        _ operation: BenchOperation, _ status: Int, _ body: Span<UInt8>, intended: Int64, at now: Int64
+    ) -> Verdict {
+        guard status == (operation.isCreation ? 201 : 200) else {
+            refused(operation, status, MemberScanner.string("code", in: body), at: now)
+            return rests(after: status)
+        }
+        guard let version = MemberScanner.walletVersion(in: body) else {
+            counts.unexpected["\(status) without wallet.version", default: 0] += 1
+            doubt(operation)
+            return .ready
+        }
+        let transfer = operation.transfer
+        tallies[Int(transfer.wallet)].acknowledge(transfer.effect(of: operation.kind), version: version)
+        if let other = transfer.mirrored {
+            tallies[Int(other.wallet)].acknowledge(other.effect(of: operation.kind), version: nil)
+        }
         if now >= window.measureStart {
             counts.acceptedInAll += 1
-            if isCreation { accepted201 += 1 } else { accepted200 += 1 }
+            if operation.isCreation { accepted201 += 1 } else { accepted200 += 1 }
             if now < window.end { counts.accepted += 1 }
         }
-        if window.measures(ticket.intended) { counts.latency[ticket.kind.rawValue].record(now - ticket.intended) }
-        if report != nil { report?.interval.record(now - ticket.intended) }
+        if window.measures(intended) { counts.latency[operation.kind.rawValue].record(now - intended) }
+        if report != nil { report?.interval.record(now - intended) }
         progress.accepted.add(1, ordering: .relaxed)
-        keep(ticket)
+        keep(operation)
         return .ready
     }
 
     mutating func lost(_ ticket: Ticket, _ loss: Loss, at now: Int64) {
         counts.losses[loss, default: 0] += 1
         progress.lost.add(1, ordering: .relaxed)
-        doubt(ticket)
+        for operation in ticket.operations { doubt(operation) }
     }
 
     mutating func tick(at now: Int64, inFlight: Int) {
@@ -153,7 +180,7 @@ struct LoadDriver: ExchangeDriver, Sendable {
         if accepted201 > 0 { counts.answers["201", default: 0] += accepted201 }
         if accepted200 > 0 { counts.answers["200", default: 0] += accepted200 }
         while let time = schedule?.next, time < window.end {
-            counts.unsent += 1
+            counts.unsent += max(1, options.batch)
             schedule?.advance()
         }
         for transfer in pending.suffix(Self.sampleLimit / 4) {
@@ -161,18 +188,30 @@ struct LoadDriver: ExchangeDriver, Sendable {
         }
     }
 
-    private mutating func choose() -> (BenchOperationKind, BenchTransfer) {
-        if !pending.isEmpty, pending.count >= Self.pendingLimit || random.next() >> 63 == 0 {
+    private mutating func choose() -> BenchOperation {
+        if !pending.isEmpty, pending.count >= pendingLimit || random.next() >> 63 == 0 {
             pending.swapAt(random.below(pending.count), pending.count - 1)
-            let transfer = pending.removeLast()
+            var transfer = pending.removeLast()
+            if let other = transfer.mirrored, random.next() >> 63 == 0 { transfer = other }
             let reverts = options.mix == .createRevert || (options.mix == .mixed && random.below(5) == 0)
-            return (reverts ? .revert : .complete, transfer)
+            return BenchOperation(kind: reverts ? .revert : .complete, transfer: transfer)
         }
         let choice = random.next()
-        let transfer = BenchTransfer(
-            id: ids.next(), wallet: chooseWallet(), amount: Int16(choice >> 32 % 999) + 1, isDebit: choice & 1 == 0)
-        let completesAtOnce = options.mix == .mixed && random.below(5) == 0
-        return (completesAtOnce ? .transfer : .create, transfer)
+        let amount = Int16(choice >> 32 % 999) + 1
+        var transfer = BenchTransfer(id: ids.next(), wallet: chooseWallet(), amount: amount, isDebit: choice & 1 == 0)
+        if options.transfers {
+            transfer.counterparty = chooseWallet(besides: transfer.wallet)
+            // The answer to a new one shows the wallet that the money leaves.
+            if transfer.isDebit, let other = transfer.mirrored { transfer = other }
+        }
+        let completesAtOnce = options.mix == .post || (options.mix == .mixed && random.below(5) == 0)
+        return BenchOperation(kind: completesAtOnce ? .post : .create, transfer: transfer)
+    }
+
+    /// Any other wallet, each equally often.
+    private mutating func chooseWallet(besides wallet: Int32) -> Int32 {
+        let other = Int32(random.below(options.wallets - 1))
+        return other < wallet ? other : other + 1
     }
 
     private mutating func chooseWallet() -> Int32 {
@@ -181,15 +220,15 @@ struct LoadDriver: ExchangeDriver, Sendable {
     }
 
     /// Keeps an acknowledged transfer to resolve it later, or one that is done with to look at in the end.
-    private mutating func keep(_ ticket: Ticket) {
+    private mutating func keep(_ operation: BenchOperation) {
         let status: String
         var reason: String?
-        switch ticket.kind {
+        switch operation.kind {
         case .create:
             let staysPending = options.mix == .create || (options.mix == .mixed && random.below(20) == 0)
-            guard staysPending else { return pending.append(ticket.transfer) }
+            guard staysPending else { return pending.append(operation.transfer) }
             status = "pending"
-        case .complete, .transfer: status = "completed"
+        case .complete, .post: status = "completed"
         case .revert:
             status = "failed"
             reason = "reverted"
@@ -197,69 +236,40 @@ struct LoadDriver: ExchangeDriver, Sendable {
         sampled += 1
         let slot = samples.count < Self.sampleLimit ? samples.count : random.below(sampled)
         guard slot < Self.sampleLimit else { return }
-        let sample = TransferSample(transfer: ticket.transfer, status: status, reason: reason)
+        let sample = TransferSample(transfer: operation.transfer, status: status, reason: reason)
         if slot < samples.count { samples[slot] = sample } else { samples.append(sample) }
     }
 
-    private mutating func refused(_ ticket: Ticket, _ status: Int, _ code: String?, at now: Int64) -> Verdict {
+    private mutating func refused(_ operation: BenchOperation, _ status: Int, _ code: String?, at now: Int64) {
         progress.refused.add(1, ordering: .relaxed)
         let name = code.map { "\(status) \($0.prefix(40))" } ?? "\(status)"
         if now >= window.measureStart { Self.count(name, in: &counts.answers) }
         switch (status, code) {
         case (503, "overloaded"), (503, "storage_unavailable"), (429, _):
             // Nothing was recorded, so a transfer that was to be resolved is still pending.
-            if ticket.kind == .complete || ticket.kind == .revert { pending.append(ticket.transfer) }
-        case (500..., _): doubt(ticket)
-        case (422, "insufficient_funds"):
+            if !operation.isCreation { pending.append(operation.transfer) }
+        case (500..., _): doubt(operation)
+        case (422, "insufficient_funds") where !options.isAtomic:
             // Recorded as a failed transfer when it carried a key: a version without money.
-            if options.keys { tallies[Int(ticket.transfer.wallet)].doubt(Effect()) }
-        default: Self.count("\(name) to \(ticket.kind.name)", in: &counts.unexpected)
+            if options.keys { tallies[Int(operation.transfer.wallet)].doubt(Effect()) }
+        default: Self.count("\(name) to \(operation.kind.name)", in: &counts.unexpected)
         }
-        return schedule == nil && (status >= 500 || status == 429) ? .rest : .ready
     }
 
-    private mutating func doubt(_ ticket: Ticket) {
+    /// Whether the connection is to be left alone for a moment: the service asked for less.
+    private func rests(after status: Int) -> Verdict {
+        schedule == nil && (status >= 500 || status == 429) ? .rest : .ready
+    }
+
+    private mutating func doubt(_ operation: BenchOperation) {
         counts.uncertain += 1
-        tallies[Int(ticket.transfer.wallet)].doubt(ticket.transfer.effect(of: ticket.kind))
+        let transfer = operation.transfer
+        tallies[Int(transfer.wallet)].doubt(transfer.effect(of: operation.kind))
+        if let other = transfer.mirrored { tallies[Int(other.wallet)].doubt(other.effect(of: operation.kind)) }
     }
 
     /// Counts under the name, or under `other` once there are too many names.
     private static func count(_ name: String, in table: inout [String: Int]) {
         table[table[name] != nil || table.count < 64 ? name : "other", default: 0] += 1
-    }
-}
-
-/// The line of each second, printed by the first sending thread.
-struct ProgressReport: Sendable {
-    /// Latencies of this thread's answers since the last line.
-    var interval = LatencyHistogram()
-    private let output: @Sendable (String) -> Void
-    private let start: Int64
-    private var next: Int64
-    private var last = (accepted: 0, refused: 0, lost: 0)
-
-    init(start: Int64, output: @escaping @Sendable (String) -> Void) {
-        self.start = start
-        self.output = output
-        next = start + 1_000_000_000
-    }
-
-    mutating func tick(at now: Int64, inFlight: Int, progress: LoadProgress) {
-        guard now >= next else { return }
-        let seconds = Double(now - next + 1_000_000_000) / 1e9
-        next = now + 1_000_000_000
-        let total = (
-            accepted: progress.accepted.load(ordering: .relaxed), refused: progress.refused.load(ordering: .relaxed),
-            lost: progress.lost.load(ordering: .relaxed)
-        )
-        output(
-            """
-            \((now - start) / 1_000_000_000) s  accepted \(Int(Double(total.accepted - last.accepted) / seconds))/s  \
-            p50 \(BenchReport.milliseconds(interval.percentile(0.5))) ms  \
-            p99 \(BenchReport.milliseconds(interval.percentile(0.99))) ms  refused \(total.refused - last.refused)  \
-            lost \(total.lost - last.lost)  in flight \(inFlight)
-            """)
-        last = total
-        interval.reset()
     }
 }

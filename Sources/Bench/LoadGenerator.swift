@@ -12,6 +12,8 @@ public enum BenchError: Error, Equatable, CustomStringConvertible {
     case setupFailed(String)
     /// A sending thread could not be started.
     case noThread(String)
+    /// A process that is to be watched does not run.
+    case noProcess(String)
     /// The report file could not be written.
     case cannotWrite(String)
 
@@ -21,6 +23,7 @@ public enum BenchError: Error, Equatable, CustomStringConvertible {
         case .unreachable(let reason): "the address cannot be used: \(reason)"
         case .setupFailed(let reason): "the wallets could not be created: \(reason)"
         case .noThread(let reason): reason
+        case .noProcess(let name): "the process \(name) does not run"
         case .cannotWrite(let reason): "the report could not be written: \(reason)"
         }
     }
@@ -37,17 +40,23 @@ public struct LoadGenerator: Sendable {
 
     private let options: BenchOptions
     private let output: @Sendable (String) -> Void
+    private let chainWalk: ChainWalk?
 
-    /// Takes the settings and where lines of progress go.
-    public init(options: BenchOptions, output: @escaping @Sendable (String) -> Void) {
+    /// Takes the settings, where lines of progress go, and the ledger's hashing, whose cost is measured when there are
+    /// processes to compare it with.
+    public init(
+        options: BenchOptions, chainWalk: ChainWalk? = nil, output: @escaping @Sendable (String) -> Void
+    ) {
         self.options = options
+        self.chainWalk = chainWalk
         self.output = output
     }
 
     /// The whole subcommand: reads the arguments, runs, prints the report and gives the exit code: 0 when the run
     /// passed, 1 when it found a mismatch or could not be made, 2 when the arguments are wrong.
     public static func runCommand(
-        arguments: [String], output: @escaping @Sendable (String) -> Void, errors: @Sendable (String) -> Void
+        arguments: [String], chainWalk: ChainWalk? = nil, output: @escaping @Sendable (String) -> Void,
+        errors: @Sendable (String) -> Void
     ) -> Int32 {
         if arguments.contains("--help") || arguments.contains("-h") {
             output(BenchOptions.usage)
@@ -55,7 +64,7 @@ public struct LoadGenerator: Sendable {
         }
         do {
             let options = try BenchOptions(arguments: arguments)
-            let report = try LoadGenerator(options: options, output: output).run()
+            let report = try LoadGenerator(options: options, chainWalk: chainWalk, output: output).run()
             output(report.text)
             return report.passed ? 0 : 1
         } catch let error as BenchOptionError {
@@ -75,9 +84,11 @@ public struct LoadGenerator: Sendable {
         var system = SystemRandomNumberGenerator()
         let seed = options.seed ?? system.next() >> 32
         options.seed = seed
-        let authority = try HTTPAuthority(url: options.url)
-        let site = BenchSite(options: options, address: try SocketAddress(resolving: authority), authority: authority)
-        if options.progress { output("seed \(seed), creating \(options.wallets) wallets at \(options.url)") }
+        let site = try BenchSite(options: options)
+        _ = try processorTimes()
+        if options.progress {
+            output("seed \(seed), creating \(options.wallets) wallets at \(options.urls.joined(separator: ", "))")
+        }
         try createWallets(site)
 
         let before = Self.processorMicroseconds()
@@ -88,6 +99,10 @@ public struct LoadGenerator: Sendable {
         report.options = options
         report.cpuMicroseconds = result.counts.sent > 0 ? Double(cpu) / Double(result.counts.sent) : 0
         fill(&report, from: result)
+        if let chainWalk, !options.processes.isEmpty {
+            let cost = ChainCost(options, chainWalk)
+            report.chain = (cost.microseconds, cost.entriesPerOperation)
+        }
         if options.progress { output("waiting for the projections") }
         BookAudit(site: site, result: result).run(into: &report)
         if let file = options.jsonFile { try Self.write(report.json, to: file) }
@@ -101,7 +116,7 @@ public struct LoadGenerator: Sendable {
             writer: site.writer, firstAnswerBy: now + 10_000_000_000,
             deadline: now + 60_000_000_000 + Int64(options.wallets) * 10_000_000)
         var exchange = Exchange(
-            driver: driver, address: site.address, connections: min(options.connections, 64),
+            driver: driver, addresses: site.addresses, connections: min(options.connections, 64),
             timeout: Self.nanoseconds(options.timeout))
         if let failure = exchange.run().failure { throw .setupFailed(failure) }
     }
@@ -125,7 +140,8 @@ public struct LoadGenerator: Sendable {
             do {
                 let thread = try OwnedThread(name: "bench-\(number)") {
                     var exchange = Exchange(
-                        driver: driver, address: site.address, connections: count, timeout: timeout)
+                        driver: driver, addresses: site.addresses(from: first), connections: count,
+                        timeout: timeout)
                     var ended = exchange.run()
                     ended.finish()
                     let established = exchange.established
@@ -136,8 +152,35 @@ public struct LoadGenerator: Sendable {
                 throw BenchError.noThread(error.description)
             }
         }
+        let times = try measuredTimes(window)
         for thread in threads { thread.join() }
-        return collected.withLock { $0 }
+        var result = collected.withLock { $0 }
+        result.processorTimes = times
+        return result
+    }
+
+    /// What the watched processes use of the CPUs while the window is measured, in microseconds.
+    private func measuredTimes(_ window: LoadWindow) throws -> [Int64] {
+        guard !options.processes.isEmpty else { return [] }
+        sleep(until: window.measureStart)
+        let before = try processorTimes()
+        sleep(until: window.end)
+        return zip(try processorTimes(), before).map { $0 - $1 }
+    }
+
+    private func processorTimes() throws -> [Int64] {
+        let records = options.processes.isEmpty ? [:] : ProcessorTime.records()
+        return try options.processes.map { process in
+            guard let time = ProcessorTime.microseconds(of: process.pid, in: records) else {
+                throw BenchError.noProcess("\(process.name) (\(process.pid))")
+            }
+            return time
+        }
+    }
+
+    private func sleep(until moment: Int64) {
+        var time = timespec(tv_sec: Int(moment / 1_000_000_000), tv_nsec: Int(moment % 1_000_000_000))
+        while clock_nanosleep(CLOCK_MONOTONIC, Int32(TIMER_ABSTIME), &time, nil) == EINTR {}
     }
 
     private func fill(_ report: inout BenchReport, from result: LoadResult) {
@@ -147,6 +190,11 @@ public struct LoadGenerator: Sendable {
         report.unsent = counts.unsent
         report.uncertain = counts.uncertain
         report.established = result.established
+        if counts.accepted > 0 {
+            report.processorTimes = zip(options.processes, result.processorTimes).map {
+                (name: $0.name, microseconds: Double($1) / Double(counts.accepted))
+            }
+        }
         var all = LatencyHistogram()
         for histogram in counts.latency { all.merge(histogram) }
         report.summarize("all", all)
@@ -187,18 +235,27 @@ public struct LoadGenerator: Sendable {
     }
 }
 
-/// Where a run takes place: the address and the wallets made there.
+/// Where a run takes place: the addresses and the wallets made there.
 struct BenchSite: Sendable {
     let options: BenchOptions
-    let address: SocketAddress
+    /// Of all processes of the service.
+    let addresses: [SocketAddress]
     let writer: RequestWriter
 
-    init(options: BenchOptions, address: SocketAddress, authority: HTTPAuthority) {
+    init(options: BenchOptions) throws {
         self.options = options
-        self.address = address
+        let authorities = try options.urls.map { url throws(BenchOptionError) in try HTTPAuthority(url: url) }
+        addresses = try authorities.map { try SocketAddress(resolving: $0) }
         let ids = UUIDv7Generator()
         let wallets = (0..<options.wallets).map { _ in ids.next() }
-        writer = RequestWriter(authority: authority, wallets: wallets, hasKeys: options.keys)
+        // One service behind several addresses: all of them go by the name of the first.
+        writer = RequestWriter(authority: authorities[0], wallets: wallets, hasKeys: options.keys)
+    }
+
+    /// The same, beginning with the one for connection `first`.
+    func addresses(from first: Int) -> [SocketAddress] {
+        let start = first % addresses.count
+        return Array(addresses[start...] + addresses[..<start])
     }
 }
 
@@ -209,6 +266,8 @@ struct LoadResult: Sendable {
     var tallies: [WalletTally]
     var samples: [TransferSample] = []
     var established = 0
+    /// CPU time of the watched processes while the window was measured, microseconds.
+    var processorTimes: [Int64] = []
 
     init(window: LoadWindow, wallets: Int) {
         self.window = window

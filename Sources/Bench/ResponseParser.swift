@@ -21,7 +21,7 @@ struct ResponseFrame: Equatable {
 /// A strict reader of HTTP/1.1 answers with `Content-Length`.
 enum ResponseParser {
     static let maximumHead = 16 * 1024
-    static let maximumBody = 1024 * 1024
+    static let maximumBody = 32 * 1024 * 1024
 
     /// The answer at the start of `bytes`; nil while it is incomplete.
     static func parse(_ bytes: Span<UInt8>) throws(ResponseError) -> ResponseFrame? {

@@ -1,4 +1,5 @@
 import Bench
+import LedgerStore
 import Runtime
 
 /// `wallet bench`: the load generator. It has its own options, see `wallet bench --help`.
@@ -11,7 +12,12 @@ enum BenchCommand {
     static func run(_ arguments: [String]) async throws -> Int32 {
         try await runOnOwnThread("bench") {
             LoadGenerator.runCommand(
-                arguments: arguments, output: { Terminal.write($0 + "\n") }, errors: { Terminal.complain($0) })
+                arguments: arguments,
+                chainWalk: { entries in
+                    var chain = JournalChain()
+                    return entries.reduce(JournalChain.start) { chain.hash(of: $1, after: $0) }
+                },
+                output: { Terminal.write($0 + "\n") }, errors: { Terminal.complain($0) })
         }
     }
 }

@@ -1,5 +1,3 @@
-import Ledger
-import Runtime
 import Testing
 
 @testable import Bench
@@ -166,6 +164,40 @@ import Testing
         #expect(BookCheck.sumOfVersions(through: 4) == 9)
     }
 
+    @Test func changesWithoutAVersionAreCounted() {
+        var tally = WalletTally()
+        #expect(tally.reached == 1)
+        tally.acknowledge(Effect(balance: 5), version: 2)
+        #expect(tally.reached == 2)
+        tally.acknowledge(Effect(balance: 5), version: nil)
+        tally.acknowledge(Effect(balance: 5), version: nil)
+        #expect(tally.reached == 4)
+        var sum = WalletTally()
+        sum.merge(tally)
+        sum.merge(tally)
+        #expect(sum.unnamedChanges == 4 && sum.reached == 7)
+        func found(_ version: Int64) -> [String] {
+            let statement = WalletStatement(sums: Effect(balance: 15), available: 15, version: version)
+            return BookCheck.differences(tally, statement, openingBalance: 0)
+        }
+        #expect(found(4) == [])
+        #expect(found(5) == ["version is 5, expected 4"])
+    }
+
+    @Test func moneyBetweenWalletsSumsUpToWhatWasThere() {
+        func found(_ balances: [Int64], _ debits: Int64 = 3) -> [String] {
+            let statements = balances.enumerated().map { index, balance in
+                let sums = Effect(
+                    balance: balance, pendingDebit: index == 0 ? debits : 0, pendingCredit: index == 1 ? 3 : 0)
+                return WalletStatement(sums: sums, available: balance, version: 1)
+            }
+            return BookCheck.differences(inAll: statements, openingBalance: 100)
+        }
+        #expect(found([90, 110]) == [])
+        #expect(found([90, 111]) == ["the balances of all wallets sum up to 2.01, not to 2.00"])
+        #expect(found([90, 110], 4) == ["of all wallets 0.04 are announced and 0.03 reserved"])
+    }
+
     @Test func doubtWidensTheRangeOnlyOfWhatItTouches() {
         var tally = WalletTally()
         tally.doubt(Effect(balance: -7, pendingCredit: -7))
@@ -179,85 +211,5 @@ import Testing
         #expect(found(92, -7, 2) == ["balance is 0.92, expected 0.93 to 1.00"])
         #expect(found(100, 1, 2) == ["pending_credit is 0.01, expected -0.07 to 0.00"])
         #expect(found(100, 0, 3) == ["version is 3, expected 1 to 2"])
-    }
-}
-
-@Suite struct RequestWriterTests {
-    @Test(arguments: BenchOperationKind.allCases, [true, false])
-    func lengthsAreRight(_ kind: BenchOperationKind, _ hasKeys: Bool) throws {
-        let ids = UUIDv7Generator()
-        let wallets = [ids.next(), ids.next()]
-        let authority = try HTTPAuthority(url: "http://localhost:81/")
-        let writer = RequestWriter(authority: authority, wallets: wallets, hasKeys: hasKeys)
-        let transfer = BenchTransfer(id: ids.next(), wallet: 1, amount: 7, isDebit: false)
-        var bytes: [UInt8] = []
-        writer.write(kind, transfer, to: &bytes)
-        let text = String(decoding: bytes, as: UTF8.self)
-        let end = try #require(text.firstRange(of: "\r\n\r\n"))
-        let body = text[end.upperBound...]
-        #expect(text.contains("\r\nContent-Length: \(body.utf8.count)\r\n"))
-        #expect(text.contains("\r\nHost: localhost:81\r\n"))
-        #expect(text.hasPrefix("POST /v1/wallet/\(wallets[1].text)/transfers/"))
-        switch kind {
-        case .create, .transfer:
-            #expect(body.hasPrefix(#"{"transfer_id":"\#(transfer.id.text)","amount":"0.07""#))
-            #expect(body.contains("reference_id") == hasKeys)
-            #expect(body.contains(#","status":"completed"}"#) == (kind == .transfer))
-        case .complete, .revert:
-            #expect(text.contains("/transfers/\(transfer.id.text)/\(kind.name) HTTP/1.1\r\n"))
-            #expect(body == "{}")
-        }
-    }
-}
-
-@Suite struct BenchOptionsTests {
-    @Test func everyOptionIsRead() throws {
-        let options = try BenchOptions(arguments: [
-            "--url=http://[::1]:90", "--connections", "8", "--rate", "2000.5", "--schedule", "fixed", "--duration",
-            "2m", "--warmup=500ms", "--wallets", "5", "--workload", "hot", "--mix", "mixed", "--no-keys", "--asset",
-            "USD", "--seed", "9", "--threads", "2", "--json", "r.json", "--no-check", "--progress", "--timeout", "5",
-            "--catch-up-timeout", "1s",
-        ])
-        var expected = BenchOptions()
-        expected.url = "http://[::1]:90"
-        expected.connections = 8
-        expected.rate = 2000.5
-        expected.schedule = .fixed
-        expected.duration = 120
-        expected.warmup = 0.5
-        expected.wallets = 5
-        expected.workload = .hot
-        expected.mix = .mixed
-        expected.keys = false
-        expected.asset = "USD"
-        expected.seed = 9
-        expected.threads = 2
-        expected.jsonFile = "r.json"
-        expected.check = false
-        expected.progress = true
-        expected.timeout = 5
-        expected.catchUpTimeout = 1
-        #expect(options == expected)
-        #expect(try BenchOptions(arguments: []) == BenchOptions())
-    }
-
-    @Test(arguments: [
-        ["--nope"], ["url"], ["--url"], ["--url", "https://x"], ["--url", "http://"], ["--url", "http://x:0"],
-        ["--url", "http://x/y"], ["--url", "http://x:70000"], ["--connections", "0"], ["--connections", "many"],
-        ["--threads", "0"], ["--threads", "4", "--connections", "3"], ["--rate", "-1"], ["--rate", "nan"],
-        ["--duration", "0"], ["--duration", "-5s"], ["--duration", "soon"], ["--warmup", "2h"], ["--wallets", "0"],
-        ["--workload", "cold"], ["--mix", "all"], ["--seed", "-1"], ["--asset", "eur"], ["--keys=yes"], ["--json", ""],
-        ["--timeout", "0"],
-    ])
-    func badOptionsAreNamed(_ arguments: [String]) {
-        #expect { try BenchOptions(arguments: arguments) } throws: { error in
-            guard let error = error as? BenchOptionError else { return false }
-            return arguments.contains { $0 == error.option || $0.hasPrefix(error.option + "=") }
-        }
-    }
-
-    @Test func theSubcommandExplainsItselfAndRefusesNonsense() {
-        #expect(LoadGenerator.runCommand(arguments: ["--help"], output: { _ in }, errors: { _ in }) == 0)
-        #expect(LoadGenerator.runCommand(arguments: ["--rate", "x"], output: { _ in }, errors: { _ in }) == 2)
     }
 }

@@ -1,8 +1,10 @@
 import Glibc
+import JSON
 import Runtime
 import Synchronization
 
-/// A small in-memory wallet API over real sockets, one thread a connection, that can misbehave on demand.
+/// A small in-memory wallet API over real sockets, one thread a connection, that can misbehave on demand. It listens on
+/// two ports, as two processes of one service would.
 final class FakeWalletAPI: Sendable {
     /// How it misbehaves. Writes are counted from 1 after the wallets' creation.
     struct Faults: Sendable {
@@ -17,6 +19,10 @@ final class FakeWalletAPI: Sendable {
         var unansweredWrite = 0
         /// Refuses this write and the four after it with 503 `overloaded`.
         var overloadedWrite = 0
+        /// Gives the money of this write to nobody: of a transfer between wallets, the other one gets none.
+        var halvedWrite = 0
+        /// Leaves this result out of a batch's answer, counted from 1 over all batches.
+        var forgottenResult = 0
         /// Adds one cent to the balance that the projection shows of the first wallet that is asked for.
         var liesInProjection = false
         /// How many reads of the projection show the wallet as it was created.
@@ -35,8 +41,18 @@ final class FakeWalletAPI: Sendable {
     private struct Transfer: Sendable {
         var amount: Int64
         var isDebit: Bool
+        /// The wallet it is a transfer of, and the other one.
+        var wallet: String
+        var other: String?
         var status: String
         var reason: String?
+
+        /// The same as the other wallet has it.
+        var mirrored: Transfer? {
+            guard let other else { return nil }
+            return Transfer(
+                amount: amount, isDebit: !isDebit, wallet: other, other: wallet, status: status, reason: reason)
+        }
     }
 
     private struct State: Sendable {
@@ -44,6 +60,8 @@ final class FakeWalletAPI: Sendable {
         var created: [String: Wallet] = [:]
         var transfers: [String: Transfer] = [:]
         var writes = 0
+        var results = 0
+        var connections: [Int] = [0, 0]
         var staleReads = 0
         var victim: String?
         var descriptors: Set<Int32> = []
@@ -63,51 +81,61 @@ final class FakeWalletAPI: Sendable {
         case hangUp
     }
 
-    let port: UInt16
+    private let ports: [UInt16]
     private let faults: Faults
-    private let listener: Int32
+    private let listeners: [Int32]
     private let state = Mutex(State())
 
-    var url: String { "http://127.0.0.1:\(port)" }
+    var url: String { urls[0] }
+    var urls: [String] { ports.map { "http://127.0.0.1:\($0)" } }
+    /// Connections that each port accepted.
+    var connections: [Int] { state.withLock { $0.connections } }
     /// Writes so far, without the wallets' creation.
     var writes: Int { state.withLock { $0.writes } }
 
     init(_ faults: Faults = Faults()) throws {
         self.faults = faults
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let opened = [try Self.listen(), try Self.listen()]
+        listeners = opened.map(\.descriptor)
+        ports = opened.map(\.port)
+        for number in 0..<2 {
+            let thread = try OwnedThread(name: "fake-accept") { self.acceptAll(number) }
+            state.withLock { $0.threads.append(thread) }
+        }
+    }
+
+    private static func listen() throws -> (descriptor: Int32, port: UInt16) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(descriptor, generic, size) == 0 && listen(descriptor, 128) == 0
+                bind(descriptor, generic, size) == 0 && Glibc.listen(descriptor, 128) == 0
                     && getsockname(descriptor, generic, &size) == 0
             }
         }
         struct NoListener: Error {}
         guard bound else { throw NoListener() }
-        port = UInt16(bigEndian: address.sin_port)
-        let thread = try OwnedThread(name: "fake-accept") { self.acceptAll() }
-        state.withLock { $0.threads.append(thread) }
+        return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 
     /// Closes everything and waits for the threads.
     func stop() {
         let threads = state.withLock { state in
             state.isStopped = true
-            shutdown(listener, Int32(SHUT_RDWR))
+            for listener in listeners { shutdown(listener, Int32(SHUT_RDWR)) }
             for descriptor in state.descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
             return state.threads
         }
         for thread in threads { thread.join() }
-        close(listener)
+        for listener in listeners { close(listener) }
     }
 
-    private func acceptAll() {
+    private func acceptAll(_ number: Int) {
         while true {
-            let descriptor = accept(listener, nil, nil)
+            let descriptor = accept(listeners[number], nil, nil)
             guard descriptor >= 0 else { return }
             var enabled: Int32 = 1
             setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &enabled, socklen_t(MemoryLayout<Int32>.size))
@@ -115,6 +143,7 @@ final class FakeWalletAPI: Sendable {
                 guard !state.isStopped, let thread = try? OwnedThread(name: "fake", body: { self.serve(descriptor) })
                 else { return false }
                 state.descriptors.insert(descriptor)
+                state.connections[number] += 1
                 state.threads.append(thread)
                 return true
             }
@@ -178,10 +207,11 @@ final class FakeWalletAPI: Sendable {
 
     private func handle(_ request: Request) -> Reply {
         if request.method == "GET" { return state.withLock { read(request, &$0) } }
-        if request.path.count == 2 { return state.withLock { createWallet(request, &$0) } }
+        if request.path == ["v1", "wallet"] { return state.withLock { createWallet(request, &$0) } }
+        if request.path == ["v1", "batches"] { return state.withLock { batch(request, &$0) } }
         let (reply, number) = state.withLock { state in
             state.writes += 1
-            return (write(request, &state), state.writes)
+            return (write(Write(request), &state), state.writes)
         }
         if number == faults.stalledWrite { poll(nil, 0, faults.stallMilliseconds) }
         return reply
@@ -202,7 +232,8 @@ final class FakeWalletAPI: Sendable {
             guard let transfer = state.transfers[request.path[4]] else {
                 return Self.problem(404, "transfer_not_found")
             }
-            return .answer(200, Self.json(request.path[4], transfer, wallet))
+            let shown = transfer.wallet == id ? transfer : transfer.mirrored ?? transfer
+            return .answer(200, Self.json(request.path[4], shown, wallet))
         }
         if !request.isStrong {
             state.staleReads += 1
@@ -215,41 +246,98 @@ final class FakeWalletAPI: Sendable {
         return .answer(200, Self.json(id, wallet))
     }
 
-    private func write(_ request: Request, _ state: inout State) -> Reply {
+    /// One write, whichever way it was asked for.
+    private struct Write {
+        var wallet: String
+        var other: String?
+        var transfer: String
+        /// `debit`, `credit`, `complete` or `revert`.
+        var verb: String
+        var amount: Int64 = 0
+        var isCompleted = false
+
+        init(_ request: Request) {
+            let members = try? JSONValue(parsing: Array(request.body.utf8))
+            self.init(members ?? .null, verb: "credit")
+            guard request.path.count > 4 else { return }
+            wallet = request.path[2]
+            verb = request.path.last ?? ""
+            if request.path.count > 5 { transfer = request.path[4] }
+        }
+
+        init(_ members: JSONValue, verb: String) {
+            func text(_ name: String) -> String { members[name]?.string ?? "" }
+            self.verb = verb == "transfer" ? "credit" : verb
+            wallet = text("wallet_id") + text("from_wallet_id")
+            other = members["to_wallet_id"]?.string
+            transfer = text("transfer_id")
+            amount = FakeWalletAPI.cents(text("amount"))
+            isCompleted = text("status") == "completed"
+        }
+    }
+
+    private func batch(_ request: Request, _ state: inout State) -> Reply {
+        guard let body = try? JSONValue(parsing: Array(request.body.utf8)), let items = body["operations"]?.array else {
+            return Self.problem(400, "invalid_request")
+        }
+        var results: [String] = []
+        for (index, item) in items.enumerated() {
+            state.writes += 1
+            state.results += 1
+            guard case .answer(let status, let text) = write(Write(item, verb: item["op"]?.string ?? ""), &state) else {
+                return .hangUp
+            }
+            guard state.results != faults.forgottenResult else { continue }
+            let member = status < 300 ? "transfer" : "problem"
+            results.append(#"{"index":\#(index),"status":\#(status),"\#(member)":\#(text)}"#)
+        }
+        return .answer(200, #"{"results":[\#(results.joined(separator: ","))]}"#)
+    }
+
+    private func write(_ write: Write, _ state: inout State) -> Reply {
         let number = state.writes
         if faults.overloadedWrite > 0, (faults.overloadedWrite..<faults.overloadedWrite + 5).contains(number) {
             return Self.problem(503, "overloaded")
         }
-        let id = request.path[2]
-        guard var wallet = state.wallets[id] else { return Self.problem(404, "wallet_not_found") }
-        let isCreation = request.path.count == 5
-        let transferID = isCreation ? Self.member("transfer_id", request.body) : request.path[4]
+        let isCreation = write.verb == "debit" || write.verb == "credit"
         var transfer: Transfer
         if isCreation {
-            let isCompleted = Self.member("status", request.body) == "completed"
             transfer = Transfer(
-                amount: Self.cents(Self.member("amount", request.body)), isDebit: request.path[4] == "debit",
-                status: isCompleted ? "completed" : "pending")
-            Self.hold(transfer, 1, &wallet)
-            if isCompleted { Self.settle(transfer, &wallet) }
+                amount: write.amount, isDebit: write.verb == "debit", wallet: write.wallet, other: write.other,
+                status: write.isCompleted ? "completed" : "pending")
         } else {
-            guard let known = state.transfers[transferID], known.status == "pending" else {
+            guard let known = state.transfers[write.transfer], known.status == "pending" else {
                 return Self.problem(409, "transfer_not_pending")
             }
             transfer = known
-            let completes = request.path[5] == "complete"
-            transfer.status = completes ? "completed" : "failed"
-            transfer.reason = completes ? nil : "reverted"
-            if completes { Self.settle(transfer, &wallet) } else { Self.hold(transfer, -1, &wallet) }
+            transfer.status = write.verb == "complete" ? "completed" : "failed"
+            transfer.reason = write.verb == "complete" ? nil : "reverted"
         }
+        var sides = [transfer]
+        if let mirrored = transfer.mirrored { sides.append(mirrored) }
+        let before = state.wallets
+        for (index, side) in sides.enumerated() where index == 0 || number != faults.halvedWrite {
+            guard state.wallets[side.wallet] != nil else { return Self.problem(404, "wallet_not_found") }
+            Self.move(side, isCreation: isCreation, &state.wallets[side.wallet, default: Wallet(balance: 0)])
+        }
+        let shown = sides.first { $0.wallet == write.wallet } ?? transfer
+        let reply = Reply.answer(
+            isCreation ? 201 : 200,
+            Self.json(write.transfer, shown, state.wallets[shown.wallet] ?? Wallet(balance: 0)))
+        if number == faults.forgottenWrite {
+            state.wallets = before
+        } else {
+            state.transfers[write.transfer] = transfer
+            if number == faults.doubledWrite { state.wallets[write.wallet]?.version += 1 }
+        }
+        return number == faults.unansweredWrite ? .hangUp : reply
+    }
+
+    private static func move(_ transfer: Transfer, isCreation: Bool, _ wallet: inout Wallet) {
+        if isCreation { hold(transfer, 1, &wallet) }
+        if transfer.status == "completed" { settle(transfer, &wallet) }
+        if transfer.status == "failed" { hold(transfer, -1, &wallet) }
         wallet.version += 1
-        if number != faults.forgottenWrite {
-            state.wallets[id] = wallet
-            state.transfers[transferID] = transfer
-            if number == faults.doubledWrite { state.wallets[id]?.version += 1 }
-        }
-        if number == faults.unansweredWrite { return .hangUp }
-        return .answer(isCreation ? 201 : 200, Self.json(transferID, transfer, wallet))
     }
 
     private static func hold(_ transfer: Transfer, _ sign: Int64, _ wallet: inout Wallet) {
@@ -275,9 +363,11 @@ final class FakeWalletAPI: Sendable {
 
     private static func json(_ id: String, _ transfer: Transfer, _ wallet: Wallet) -> String {
         let reason = transfer.reason.map { "\"\($0)\"" } ?? "null"
+        let other = transfer.other.map { "\"\($0)\"" } ?? "null"
         return """
             {"id":"\(id)","direction":"\(transfer.isDebit ? "debit" : "credit")","amount":"\(money(transfer.amount))",\
-            "status":"\(transfer.status)","reason":\(reason),"wallet":{\(sums(wallet)),"version":\(wallet.version)}}
+            "status":"\(transfer.status)","reason":\(reason),\
+            "counterparty_wallet_id":\(other),"wallet":{\(sums(wallet)),"version":\(wallet.version)}}
             """
     }
 

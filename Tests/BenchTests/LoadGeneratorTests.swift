@@ -1,3 +1,4 @@
+import Glibc
 import JSON
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
 @Suite(.serialized) struct LoadGeneratorTests {
     private static func options(_ api: FakeWalletAPI) -> BenchOptions {
         var options = BenchOptions()
-        options.url = api.url
+        options.urls = [api.url]
         options.connections = 8
         options.wallets = 10
         options.warmup = 0.1
@@ -43,10 +44,110 @@ import Testing
             case .createComplete: ["all", "create", "complete"]
             case .create: ["all", "create"]
             case .createRevert: ["all", "create", "revert"]
-            case .mixed: ["all", "create", "transfer", "complete", "revert"]
+            case .post: ["all", "post"]
+            case .mixed: ["all", "create", "post", "complete", "revert"]
             }
         #expect(report.latencies.map(\.kind) == kinds)
         #expect(report.text.contains("books        agree"))
+    }
+
+    @Test(arguments: BenchMix.allCases, [0, 40])
+    func transfersBetweenWalletsAndBatchesPass(_ mix: BenchMix, _ batch: Int) throws {
+        for (isAtomic, transfers) in [(false, true), (true, false)] where batch > 0 || transfers {
+            let report = try Self.run {
+                $0.mix = mix
+                $0.batch = batch
+                $0.isAtomic = isAtomic
+                $0.transfers = transfers
+                $0.workload = isAtomic ? .hot : .uniform
+                $0.duration = 0.2
+            }
+            #expect(report.findings == [])
+            #expect(report.caughtUp && report.accepted > 0 && report.transfersChecked > 0)
+            #expect(report.accepted % max(1, batch) == 0)
+        }
+    }
+
+    @Test func connectionsAreSpreadOverAllAddresses() throws {
+        let api = try FakeWalletAPI()
+        defer { api.stop() }
+        var options = Self.options(api)
+        options.urls = api.urls
+        options.threads = 2
+        options.connections = 6
+        options.duration = 0.1
+        let before = api.connections
+        let report = try LoadGenerator(options: options, output: { _ in }).run()
+        #expect(report.findings == [])
+        #expect(before == [0, 0])
+        // Those of the load alone are three for each; what was connected and never used may not have been accepted.
+        #expect(api.connections.allSatisfy { $0 >= 3 })
+    }
+
+    @Test func theRateCountsTheOperationsOfBatches() throws {
+        let report = try Self.run {
+            $0.batch = 20
+            $0.rate = 2000
+            $0.schedule = .fixed
+        }
+        #expect(report.findings == [])
+        #expect(report.latencies[0].count + report.unsent == 800)
+    }
+
+    @Test func halfATransferIsFound() throws {
+        let report = try Self.run(.init(halvedWrite: 40)) {
+            $0.transfers = true
+            $0.mix = .post
+            $0.catchUpTimeout = 0.2
+        }
+        #expect(report.findings.contains { $0.contains("the balances of all wallets sum up to") })
+        #expect(report.findings.contains { $0.contains(", ledger: balance is") })
+        #expect(report.findings.contains { $0.contains(", ledger: version is") })
+    }
+
+    @Test func faultsInBatchesAreFound() throws {
+        func findings(_ faults: FakeWalletAPI.Faults) throws -> [String] {
+            try Self.run(faults) {
+                $0.batch = 10
+                $0.catchUpTimeout = 5
+            }.findings
+        }
+        #expect(try findings(.init(forgottenWrite: 40)).contains { $0.contains(", ledger: version is") })
+        #expect(try findings(.init(doubledWrite: 40)).contains { $0.contains(", ledger: version is") })
+        let missing = try findings(.init(forgottenResult: 40))
+        #expect(missing.contains("1 answers out of place: 200 without a result for each operation"))
+    }
+
+    @Test func refusedAndUnansweredBatchesAreNoMismatch() throws {
+        let refused = try Self.run(.init(overloadedWrite: 45)) {
+            $0.batch = 10
+            $0.warmup = 0
+        }
+        #expect(refused.findings == [])
+        #expect(refused.answers.first { $0.name == "503 overloaded" }?.count == 5)
+        let unanswered = try Self.run(.init(unansweredWrite: 45)) {
+            $0.batch = 10
+            $0.transfers = true
+        }
+        #expect(unanswered.findings == [])
+        #expect(unanswered.uncertain == 10)
+    }
+
+    @Test func theChainIsRelatedToTheProcessesThatAreWatched() throws {
+        let api = try FakeWalletAPI()
+        defer { api.stop() }
+        var options = Self.options(api)
+        options.processes = [WatchedProcess(name: "all", pid: getpid())]
+        let report = try LoadGenerator(options: options, chainWalk: { _ in [1] }, output: { _ in }).run()
+        #expect(report.processorTimes.map(\.name) == ["all"])
+        #expect(report.processorTimes.allSatisfy { $0.microseconds > 0 })
+        #expect(report.chain?.entries == 1 && (report.chainPercent ?? -1) >= 0)
+        #expect(report.text.contains("hash chain"))
+        #expect(try JSONValue(parsing: report.json)["hash_chain"]?["us_per_entry"] != nil)
+        options.processes = [WatchedProcess(name: "gone", pid: .max)]
+        #expect(throws: BenchError.noProcess("gone (\(Int32.max))")) {
+            try LoadGenerator(options: options, output: { _ in }).run()
+        }
     }
 
     @Test func severalThreadsShareTheWalletsAndTheRate() throws {
@@ -135,7 +236,7 @@ import Testing
         let driver = SetupDriver(
             count: 1, asset: "EUR", balance: "1.00", writer: writer, firstAnswerBy: now + 200_000_000, deadline: .max)
         var exchange = Exchange(
-            driver: driver, address: try SocketAddress(resolving: HTTPAuthority(url: api.url)), connections: 2,
+            driver: driver, addresses: [try SocketAddress(resolving: HTTPAuthority(url: api.url))], connections: 2,
             timeout: 1_000_000_000)
         #expect(exchange.run().failure == "nothing answers there")
     }

@@ -4,7 +4,7 @@ import JSON
 
 /// A request as it goes out.
 struct HTTPRequest: Sendable {
-    let method: String
+    var method: String
     let path: String
     var headers: [(name: String, value: String)] = []
     var body: [UInt8] = []
@@ -22,7 +22,7 @@ struct HTTPRequest: Sendable {
     func bytes(host: String) -> [UInt8] {
         var head = "\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\n"
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
-        if method == "POST" { head += "Content-Length: \(body.count)\r\n" }
+        if method != "GET", method != "HEAD" { head += "Content-Length: \(body.count)\r\n" }
         return Array((head + "\r\n").utf8) + body
     }
 }
@@ -49,8 +49,26 @@ struct HTTPAnswer: Sendable {
 
     /// The body without what differs from request to request by definition.
     var content: [UInt8] {
-        guard status >= 400, let members = json.members else { return body }
-        return JSONValue.object(members.filter { $0.name != "correlation_id" }).canonicalBytes
+        if status >= 400 { return Self.comparable(json).canonicalBytes }
+        guard body.starts(with: #"{"results":"#.utf8), let results = json["results"]?.array else { return body }
+        let told = results.map { result in
+            JSONValue.object(
+                (result.members ?? []).filter { $0.name != "replayed" }.map {
+                    $0.name == "problem" ? .init($0.name, Self.comparable($0.value)) : $0
+                })
+        }
+        return JSONValue.array(told).canonicalBytes
+    }
+
+    private static func comparable(_ problem: JSONValue) -> JSONValue {
+        .object((problem.members ?? []).filter { $0.name != "correlation_id" })
+    }
+
+    /// Whether the outcome is known, of a batch the outcome of each operation.
+    var isDefinite: Bool {
+        guard status < 500 else { return false }
+        guard body.starts(with: #"{"results":"#.utf8) else { return true }
+        return (json["results"]?.array ?? []).allSatisfy { $0["status"]?.int64 ?? 500 < 500 }
     }
 
     /// One line for a message.

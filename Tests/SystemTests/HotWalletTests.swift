@@ -133,7 +133,15 @@ extension SystemTests {
                 #expect(!audit.findings.isEmpty, "not noticed: \(harm)")
                 try await stack.execute(repair)
             }
-            for wrong in [Array(records.dropLast()), records + [records[0]], records.map(\.withAnotherVersion)] {
+            let told = records.flatMap(\.effects).filter(\.isSuccess)
+            let others = records.flatMap(\.effects).filter { !$0.isSuccess }
+            let keyed = try #require(told.firstIndex { $0.command.key != nil })
+            var dropped = told
+            dropped[keyed] = told[keyed].asDropped
+            for wrong in [
+                told.dropLast() + others, told + [told[0]] + others, told.map(\.withAnotherVersion) + others,
+                dropped + others,
+            ] {
                 var audit = MoneyAudit(stack)
                 try await audit.run(wrong)
                 #expect(!audit.findings.isEmpty)
@@ -144,7 +152,10 @@ extension SystemTests {
         }
 
         /// What a fault could do to the books, and how to undo it.
-        private static let damages: [(harm: String, repair: String)] = {
+        private static let damages: [(harm: String, repair: String)] = ownDamages + sharedDamages
+
+        /// Of what one wallet's operations wrote.
+        private static let ownDamages: [(harm: String, repair: String)] = {
             let one = "WHERE id = (SELECT max(id::text)::uuid FROM ledger.wallets)"
             let row =
                 "WHERE (wallet_id, version) IN (SELECT wallet_id, version FROM ledger.journal"
@@ -170,9 +181,40 @@ extension SystemTests {
                 (change("+"), change("-")),
                 (
                     "CREATE TABLE kept AS SELECT * FROM projection.transfers LIMIT 1;"
-                        + "DELETE FROM projection.transfers t USING kept k WHERE t.transfer_id = k.transfer_id",
+                        + "DELETE FROM projection.transfers t USING kept k"
+                        + " WHERE (t.wallet_id, t.transfer_id) = (k.wallet_id, k.transfer_id)",
                     "INSERT INTO projection.transfers SELECT * FROM kept"
                 ),
+            ]
+        }()
+
+        /// Of what was written for two wallets, for a batch and for all.
+        private static let sharedDamages: [(harm: String, repair: String)] = {
+            let guarded = { (change: String) in
+                "ALTER TABLE ledger.journal DISABLE TRIGGER USER; \(change);"
+                    + "ALTER TABLE ledger.journal ENABLE TRIGGER USER"
+            }
+            let row = "WHERE (j.wallet_id, j.version) = (s.wallet_id, s.version)"
+            let batch = "WHERE key_digest = (SELECT max(key_digest::text)::uuid FROM ledger.batches)"
+            let outside = { (sign: String) in
+                "UPDATE projection.outside_accounts SET balance = balance \(sign) 1 WHERE account = 'world'"
+            }
+            let totals = { (sign: String) in
+                "UPDATE projection.totals_wallets SET version = version \(sign) 1"
+            }
+            return [
+                (
+                    "CREATE TABLE side AS SELECT wallet_id, version, counterparty FROM ledger.journal"
+                        + " WHERE counterparty IS NOT NULL AND kind = 3 LIMIT 1;"
+                        + guarded("UPDATE ledger.journal j SET counterparty = NULL FROM side s \(row)"),
+                    guarded("UPDATE ledger.journal j SET counterparty = s.counterparty FROM side s \(row)")
+                ),
+                (
+                    "CREATE TABLE lot AS SELECT * FROM ledger.batches \(batch); DELETE FROM ledger.batches \(batch)",
+                    "INSERT INTO ledger.batches SELECT * FROM lot"
+                ),
+                (outside("+"), outside("-")),
+                (totals("+"), totals("-")),
             ]
         }()
 

@@ -32,13 +32,21 @@ extension MoneyAudit {
         }
         let keyed = rows.count { $0.key != nil }
         if keyed != expectedKeyed { find("\(keyed) keyed entries, \(expectedKeyed) were told") }
-        let plain = rows.count { $0.key == nil && [2, 3, 7].contains($0.kind) }
+        // A transfer between two wallets has a row in each, and at most one of them has the key.
+        let made = Dictionary(grouping: rows.filter { [2, 3, 7].contains($0.kind) }) { $0.transfer ?? "" }
+        let plain = made.values.count { $0.allSatisfy { $0.key == nil } }
         if plain != expectedPlain { find("\(plain) transfers without key, \(expectedPlain) were told") }
     }
 
     /// A credit that was refused under a key is a journal entry that moves nothing.
     private func isRecordedRefusal(_ record: MoneyRecord) -> Bool {
-        record.answer.code == "insufficient_funds" && record.command.key != nil
+        guard record.answer.code == "insufficient_funds", record.command.key != nil, !record.isDropped else {
+            return false
+        }
+        switch record.command.kind {
+        case .credit, .transfer, .adjust: return true
+        default: return false
+        }
     }
 
     private mutating func compare(_ record: MoneyRecord, _ row: Row) {
@@ -48,15 +56,22 @@ extension MoneyAudit {
         switch record.command.kind {
         case .open: (kind, amount) = (1, 0)
         case .debit(let cents, let pending), .credit(let cents, let pending): (kind, amount) = (pending ? 2 : 3, cents)
+        case .transfer(_, let cents, let pending): (kind, amount) = (pending ? 2 : 3, cents)
+        case .adjust(let cents, _): (kind, amount) = (3, cents)
         case .complete(let cents): (kind, amount) = (4, cents)
         case .revert: kind = 5
+        case .extend: kind = 8
+        case .reverse(let cents): (kind, amount) = (3, cents)
+        case .amend: (kind, amount) = (9, 0)
+        case .batch: return find("a batch has no entry of its own: \(row)")
         }
         if !record.isSuccess { kind = 7 }
         guard row.kind == kind, amount == nil || amount == row.amount else {
             return find("told \(record.answer.summary), booked \(row)")
         }
         guard record.isSuccess else { return }
-        let wallet = kind == 1 ? json : json["wallet"] ?? .null
+        let isAboutWallet = kind == 1 || kind == 9
+        let wallet = isAboutWallet ? json : json["wallet"] ?? .null
         let told = Sums(
             version: Int(wallet["version"]?.int64 ?? -1), balance: Euros.cents(wallet["balance"]?.string) ?? .min,
             pendingDebit: Euros.cents(wallet["pending_debit"]?.string) ?? .min,
@@ -64,7 +79,7 @@ extension MoneyAudit {
         let booked = Sums(
             version: row.version, balance: row.balance, pendingDebit: row.pendingDebit, pendingCredit: row.pendingCredit
         )
-        let id = kind == 1 ? row.wallet : row.transfer
+        let id = isAboutWallet ? row.wallet : row.transfer
         if told != booked || json["id"]?.string != id { find("told \(record.answer.summary), booked \(row)") }
     }
 
@@ -73,12 +88,36 @@ extension MoneyAudit {
         let stored = try await stack.rows("SELECT reference_id, code FROM ledger.refusals")
         let codes = Dictionary(grouping: stored) { $0[0] ?? "" }
         let refused = records.filter {
-            $0.command.key != nil && !$0.isSuccess && !isRecordedRefusal($0)
+            $0.command.key != nil && !$0.isSuccess && !$0.isDropped && !isRecordedRefusal($0)
         }
         for record in refused where codes[record.command.key ?? ""]?.count != 1 {
             find("a refusal that is not remembered once: \(record.command) \(record.answer.summary)")
         }
         if stored.count != refused.count { find("\(stored.count) stored refusals, \(refused.count) were told") }
+    }
+
+    /// Each batch's key is there once, with what became of the whole.
+    mutating func compareBatches(_ records: [MoneyRecord]) async throws {
+        let stored = try await stack.rows("SELECT reference_id, (outcome IS NULL)::text FROM ledger.batches")
+        let outcomes = Dictionary(grouping: stored) { $0[0] ?? "" }
+        for record in records {
+            guard case .batch = record.command.kind, let key = record.command.key else { continue }
+            let found = outcomes[key] ?? []
+            if found.count != 1 || found[0][1] != (record.isSuccess ? "true" : "false") {
+                find("told \(record.answer.summary), stored of the batch: \(found)")
+            }
+        }
+    }
+
+    /// With the accounts outside of all wallets, as the API shows them, everything sums up to zero.
+    mutating func compareWorld(_ derived: [String: Sums]) async throws {
+        let answer = await stack.apis[0].answer(.get("/v1/admin/world", ("Wallet-Actor", "auditor")))
+        let accounts = answer?.json["items"]?.array ?? []
+        let outside = accounts.reduce(0) { $0 + (Euros.cents($1["balance"]?.string) ?? .min / 1_000) }
+        let inside = derived.values.reduce(0) { $0 + $1.balance }
+        if accounts.isEmpty || inside + outside != 0 {
+            find("the wallets hold \(inside), the world says \(answer?.summary ?? "nothing")")
+        }
     }
 
     /// Every wallet from both sides of the API, and the pages of their transfers.

@@ -16,6 +16,7 @@ struct MoneyAudit {
         let pendingDebit: Int
         let pendingCredit: Int
         let transfer: String?
+        let counterparty: String?
         let key: String?
     }
 
@@ -39,9 +40,13 @@ struct MoneyAudit {
         let derived = walk()
         try await compareTables(derived)
         try await compareProjections()
-        compareRecords(records)
-        try await compareRefusals(records)
+        compareSides()
+        let effects = records.flatMap(\.effects)
+        compareRecords(effects)
+        try await compareRefusals(effects)
+        try await compareBatches(records)
         try await compareAPI(derived)
+        try await compareWorld(derived)
     }
 
     mutating func find(_ text: String) { findings.append(text) }
@@ -50,14 +55,16 @@ struct MoneyAudit {
         let texts = try await stack.rows(
             """
             SELECT wallet_id::text, version::text, kind::text, coalesce(direction, 0)::text, amount::text,
-                balance::text, pending_debit::text, pending_credit::text, transfer_id::text, reference_id
+                balance::text, pending_debit::text, pending_credit::text, transfer_id::text, reference_id,
+                counterparty::text
             FROM ledger.journal AS j ORDER BY j.wallet_id, j.version
             """)
         rows = texts.map { text in
             let number = { (column: Int) in Int(text[column] ?? "") ?? .min }
             return Row(
                 wallet: text[0] ?? "", version: number(1), kind: number(2), direction: number(3), amount: number(4),
-                balance: number(5), pendingDebit: number(6), pendingCredit: number(7), transfer: text[8], key: text[9])
+                balance: number(5), pendingDebit: number(6), pendingCredit: number(7), transfer: text[8],
+                counterparty: text[10], key: text[9])
         }
     }
 
@@ -85,6 +92,8 @@ struct MoneyAudit {
                 if row.kind == 4 { sums.balance += sign * row.amount }
                 if row.amount > amount { find("more than was pending: \(row)") }
             case 7: break
+            case 8: if held[transfer] != row.amount { find("extends what is not pending: \(row)") }
+            case 9: if row.amount != 0 { find("changes a wallet by money: \(row)") }
             default: find("unknown kind: \(row)")
             }
             let stored = Sums(
@@ -95,6 +104,19 @@ struct MoneyAudit {
             wallets[row.wallet] = sums
         }
         return wallets
+    }
+
+    /// Of each change of a transfer between two wallets both have a row, with the money in opposite directions.
+    private mutating func compareSides() {
+        var sides: [String: Int] = [:]
+        // A refused credit is an entry of the wallet alone that the money was to leave.
+        for row in rows where row.kind != 7 {
+            guard let other = row.counterparty else { continue }
+            let wallets = [row.wallet, other].sorted().joined(separator: " ")
+            sides["\(wallets) \(row.transfer ?? "") \(row.kind) \(row.amount)", default: 0] +=
+                row.direction == 1 ? 1 : -1
+        }
+        for (change, sum) in sides where sum != 0 { find("told by one wallet only: \(change)") }
     }
 
     private func hold(_ sums: inout Sums, _ direction: Int, _ amount: Int) {
@@ -139,6 +161,11 @@ struct MoneyAudit {
         ("projected wallets that are not", walletRows("projection") + " EXCEPT " + walletRows("ledger")),
         ("transfers that are not projected", ledgerTransfers + " EXCEPT " + projectedTransfers),
         ("projected transfers that are not", projectedTransfers + " EXCEPT " + ledgerTransfers),
+        (
+            "wallets whose totals are behind",
+            "SELECT 1 FROM ledger.wallets w LEFT JOIN projection.totals_wallets t ON t.wallet_id = w.id"
+                + " WHERE t.version IS DISTINCT FROM w.version"
+        ),
         ("dead letters", "SELECT 1 FROM projection.dead_letters"),
     ]
 
@@ -150,14 +177,14 @@ struct MoneyAudit {
     }
 
     private static let ledgerTransfers = """
-        SELECT t.wallet_id, t.transfer_id, t.created_version, coalesce(t.resolved_version, t.created_version), t.status,
-            t.direction, t.amount, t.expires_at, j.balance, j.pending_debit, j.pending_credit
-        FROM ledger.transfers t JOIN ledger.journal j
-            ON j.wallet_id = t.wallet_id AND j.version = coalesce(t.resolved_version, t.created_version)
+        SELECT t.wallet_id, t.transfer_id, t.created_version, j.version, t.status, t.direction, t.amount, t.expires_at,
+            t.counterparty, j.balance, j.pending_debit, j.pending_credit
+        FROM ledger.transfers t JOIN ledger.journal j ON j.wallet_id = t.wallet_id
+            AND j.version = coalesce(t.resolved_version, t.extended_version, t.created_version)
         """
     private static let projectedTransfers = """
-        SELECT wallet_id, transfer_id, created_version, version, status, direction, amount, expires_at, wallet_balance,
-            wallet_pending_debit, wallet_pending_credit FROM projection.transfers
+        SELECT wallet_id, transfer_id, created_version, version, status, direction, amount, expires_at, counterparty,
+            wallet_balance, wallet_pending_debit, wallet_pending_credit FROM projection.transfers
         """
 
     /// Whether the projections equal the ledger, nothing waits in the outbox, and nothing overdue is still pending.

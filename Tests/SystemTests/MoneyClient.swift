@@ -6,7 +6,9 @@ import TestSupport
 /// What all clients of a run share.
 final class MoneyWorld: Sendable {
     private struct State {
-        var open: [OpenTransfer] = []
+        /// Pending transfers, and completed ones that can be reversed.
+        var open: [KnownTransfer] = []
+        var settled: [KnownTransfer] = []
         var isOver = false
         var done: [Int]
         var records: [MoneyRecord] = []
@@ -43,13 +45,34 @@ final class MoneyWorld: Sendable {
 
     func complain(_ text: String) { state.withLock { $0.complaints.append(text) } }
     func count(_ failure: String) { state.withLock { $0.failures[failure, default: 0] += 1 } }
-    func add(_ transfer: OpenTransfer) { state.withLock { $0.open.append(transfer) } }
-    func remove(_ id: String) { state.withLock { $0.open.removeAll { $0.id == id } } }
-    /// One that may be resolved by others at the same moment.
-    func pickOpen(_ random: inout TestRandom) -> OpenTransfer? {
+    func add(_ transfer: KnownTransfer) { state.withLock { $0.open.append(transfer) } }
+
+    /// Takes what is not pending any more; one that was completed may be reversed from now on.
+    func remove(_ id: String, completed: Int? = nil) {
         state.withLock { state in
-            state.open.isEmpty ? nil : state.open[random.below(state.open.count)]
+            guard let index = state.open.firstIndex(where: { $0.id == id }) else { return }
+            let known = state.open.remove(at: index)
+            guard let completed else { return }
+            state.settled.append(
+                KnownTransfer(wallet: known.wallet, other: known.other, id: known.id, cents: completed))
         }
+    }
+
+    func settle(_ transfer: KnownTransfer) {
+        state.withLock { state in
+            state.settled.append(transfer)
+            if state.settled.count > 400 { state.settled.removeFirst(200) }
+        }
+    }
+
+    /// One that may be resolved by others at the same moment.
+    func pickOpen(_ random: inout TestRandom) -> KnownTransfer? {
+        state.withLock { $0.open.isEmpty ? nil : $0.open[random.below($0.open.count)] }
+    }
+
+    /// One that may be reversed by others at the same moment.
+    func pickSettled(_ random: inout TestRandom) -> KnownTransfer? {
+        state.withLock { $0.settled.isEmpty ? nil : $0.settled[random.below($0.settled.count)] }
     }
 }
 
@@ -59,13 +82,14 @@ final class MoneyClient {
     private let world: MoneyWorld
     private var random: TestRandom
     private var connections: [HTTPConnection]
-    private var keys = 0
+    private var plan: MoneyPlan
     private var own: [MoneyRecord] = []
 
     init(_ number: Int, seed: UInt64, in world: MoneyWorld) {
         self.number = number
         self.world = world
         random = TestRandom(seed: seed &+ UInt64(number) &* 0x9E37_79B9)
+        plan = MoneyPlan(number, in: world)
         connections = world.ports.map { HTTPConnection(port: $0) }
     }
 
@@ -77,55 +101,22 @@ final class MoneyClient {
     /// One command with all its repeats.
     func step() {
         if random.below(20) == 0, let earlier = own.randomElement(using: &random) { return repeatEarlier(earlier) }
-        let command = nextCommand()
-        let record = random.below(7) == 0 ? performTwice(command) : perform(command)
+        let command = plan.next(&random, available: allMoney)
+        finish(random.below(7) == 0 ? performTwice(command) : perform(command))
+        // A frozen wallet stays so only until its client had its answer.
+        if case .amend = command.kind {
+            finish(perform(MoneyCommand(kind: .amend(status: "active"), wallet: command.wallet, key: plan.newKey())))
+        }
+    }
+
+    private func finish(_ record: MoneyRecord?) {
         guard let record else { return }
-        follow(record)
+        if case .batch(_, isAtomic: false) = record.command.kind, !record.isSuccess {
+            world.complain("refused as a whole: \(record.command) \(record.answer.summary)")
+        }
+        for effect in record.effects { follow(effect) }
         own.append(record)
         world.note(record, by: number)
-    }
-
-    private func nextCommand() -> MoneyCommand {
-        let wallet = world.wallets[random.below(2) == 0 ? random.below(2) : random.below(world.wallets.count)]
-        keys += 1
-        let key = "client \(number) command \(keys)"
-        let isProtectedById = random.below(8) == 0
-        var command: MoneyCommand
-        switch random.below(100) {
-        case 0..<4: return MoneyCommand(kind: .open, wallet: "", key: key, keyInHeader: random.below(2) == 0)
-        case 4..<30: command = make(.debit(cents: 1 + random.below(5_000), pending: false), wallet, key)
-        case 30..<50: command = make(.credit(cents: 1 + random.below(9_000), pending: false), wallet, key)
-        case 50..<56: command = make(.credit(cents: allMoney(of: wallet), pending: random.below(2) == 0), wallet, key)
-        case 56..<64: command = make(.debit(cents: 1 + random.below(5_000), pending: true), wallet, key)
-        case 64..<75: command = make(.credit(cents: 1 + random.below(4_000), pending: true), wallet, key)
-        default:
-            if let resolution = resolution(key) { return resolution }
-            command = make(.debit(cents: 1 + random.below(3_000), pending: true), wallet, key)
-        }
-        switch command.kind {
-        case .debit(_, true), .credit(_, true): if random.below(6) == 0 { command.expiresIn = 1 + random.below(4) }
-        default: break
-        }
-        guard isProtectedById || random.below(4) == 0 else { return command }
-        let withID = MoneyCommand(
-            kind: command.kind, wallet: wallet, transfer: UUID.seeded(&random).uuidString.lowercased(),
-            key: isProtectedById ? nil : key, keyInHeader: command.keyInHeader, expiresIn: command.expiresIn)
-        return withID
-    }
-
-    private func make(_ kind: MoneyCommand.Kind, _ wallet: String, _ key: String) -> MoneyCommand {
-        MoneyCommand(kind: kind, wallet: wallet, key: key, keyInHeader: random.below(3) == 0)
-    }
-
-    private func resolution(_ key: String) -> MoneyCommand? {
-        guard let open = world.pickOpen(&random) else { return nil }
-        let kind: MoneyCommand.Kind =
-            switch random.below(4) {
-            case 0: .revert
-            case 1: .complete(cents: 1 + random.below(open.cents))
-            default: .complete(cents: nil)
-            }
-        return MoneyCommand(kind: kind, wallet: open.wallet, transfer: open.id, key: key)
     }
 
     /// What can be taken out of a wallet now, as far as one can know.
@@ -134,17 +125,28 @@ final class MoneyClient {
         return max(1, Euros.cents(answer?.json["available"]?.string) ?? 1)
     }
 
-    /// Keeps track of what is pending.
+    /// Keeps track of what is pending and what was settled.
     private func follow(_ record: MoneyRecord) {
+        guard !record.isDropped else { return }
         let id = record.answer.json["id"]?.string ?? ""
+        let wallet = record.command.wallet
         switch (record.command.kind, record.answer.status) {
-        case (.debit(let cents, true), 201), (.credit(let cents, true), 201):
-            // Nobody touches those with the shortest time: they run out. For the others that is a race.
-            if let seconds = record.command.expiresIn, seconds <= 2 { return }
-            world.add(OpenTransfer(wallet: record.command.wallet, id: id, cents: cents))
-        case (.complete, 200...499), (.revert, 200...499): world.remove(record.command.transfer ?? "")
+        case (.debit(let cents, let isPending), 201), (.credit(let cents, let isPending), 201):
+            follow(KnownTransfer(wallet: wallet, other: nil, id: id, cents: cents), isPending, record)
+        case (.transfer(let other, let cents, let isPending), 201):
+            follow(KnownTransfer(wallet: wallet, other: other, id: id, cents: cents), isPending, record)
+        case (.complete, 200):
+            world.remove(id, completed: Euros.cents(record.answer.json["completed_amount"]?.string))
+        case (.complete, 400...499), (.revert, 200...499): world.remove(record.command.transfer ?? "")
         default: break
         }
+    }
+
+    private func follow(_ transfer: KnownTransfer, _ isPending: Bool, _ record: MoneyRecord) {
+        guard isPending else { return world.settle(transfer) }
+        // Nobody touches those with the shortest time: they run out. For the others that is a race.
+        if let seconds = record.command.expiresIn, seconds <= 2 { return }
+        world.add(transfer)
     }
 
     /// Sends a command until there is a definite answer; nil when the patience is at its end.
@@ -213,7 +215,11 @@ final class MoneyClient {
     }
 
     private func isDefinite(_ answer: HTTPAnswer) -> Bool {
-        guard answer.status >= 500 else { return true }
+        guard !answer.isDefinite else { return true }
+        if answer.status == 200 {
+            world.count("200 with operations to repeat")
+            return false
+        }
         let code = answer.code ?? "no code"
         world.count("\(answer.status) \(code)")
         let known = ["overloaded", "storage_unavailable", "outcome_unknown"]

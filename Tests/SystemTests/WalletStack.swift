@@ -138,7 +138,9 @@ final class WalletStack: Sendable {
             options.syncAlways = true
             options.user = "wallet"
             options.password = "nats-secret-7f3a"
-            return (try PostgresServer(durable: true), try NATSServer(options))
+            // Sooner than our lock time-out would end the wait, so that a deadlock is called one in the log.
+            let postgres = try PostgresServer(durable: true, settings: ["deadlock_timeout": "100ms"])
+            return (postgres, try NATSServer(options))
         }
         self.postgres = postgres
         self.nats = nats

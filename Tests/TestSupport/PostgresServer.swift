@@ -62,6 +62,9 @@ public final class PostgresServer: Sendable {
     /// The end of the server's log.
     public var logTail: String { ChildProcess.tail(of: log) }
 
+    /// All that the server wrote into its log, over all its starts.
+    public var logText: String { ChildProcess.contents(of: log) }
+
     /// A connection URL over TCP.
     ///
     /// - Parameters:

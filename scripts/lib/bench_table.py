@@ -12,9 +12,16 @@ RUNS = {
     "uniform": "uniform, saturated",
     "hot": "90 % on one wallet, saturated",
     "steady": "uniform, 2,000 a second",
+    "batch": "batches of 1,000",
+    "batch-post": "batches of 1,000, completed at once",
+    "transfers": "between wallets, 4 lanes, 2 apis",
     "uniform-single": "uniform, one transaction per request",
     "hot-single": "hot, one transaction per request",
 }
+
+
+# The runs whose cost of the hash chain is told: an operation is dearest in the first and cheapest in the last.
+CHAINED = ("uniform", "transfers", "batch", "batch-post")
 
 
 def print_runs(folder: pathlib.Path) -> None:
@@ -32,6 +39,15 @@ def print_runs(folder: pathlib.Path) -> None:
             f"{latency['p50']:>9.2f}{latency['p99']:>9.2f}{latency['p99.9']:>10.2f}"
             f"  {'balance' if report['passed'] else 'DO NOT BALANCE'}"
         )
+    print()
+    for name, report in reports.items():
+        chain = report.get("hash_chain")
+        if chain and name in CHAINED:
+            cpu = sum(report["cpu_us_per_operation"].values())
+            print(
+                f"hash chain, {RUNS[name]}: {chain['us_per_entry']:.2f} us an entry,"
+                f" {chain['cpu_percent']:.1f} % of the {cpu:.0f} us of api and database CPU for an operation"
+            )
     print()
     for name in ("uniform", "hot"):
         single = reports.get(f"{name}-single", {}).get("accepted_per_second")
