@@ -96,4 +96,6 @@ struct IdleOperators: OperatorWork {
     func resendOutbox(from: Timestamp, to: Timestamp) async throws -> Int { 5 }
     func drifts() async throws -> [FoundDrift] { [] }
     func rebuild(_ wallet: WalletID) async throws -> RebuildReport? { nil }
+    func rebuildAll(id: RawUUID, actor: String) async throws -> RebuildJob { throw MissingFixture() }
+    func rebuilds() async throws -> [RebuildJob] { [] }
 }
