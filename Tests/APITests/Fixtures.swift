@@ -84,6 +84,7 @@ struct EmptyPast: PastReading {
     func wallets(owner: String, after: WalletID?, limit: Int) async throws -> [Wallet] { [] }
     func audit(_ id: WalletID) async throws -> BalanceAudit? { nil }
     func wallets(ofTransfer id: TransferID) async throws -> [WalletID] { [] }
+    func sinceLastEvent() async throws -> Duration? { nil }
     func transfers(_ id: TransferID, in wallets: [WalletID]) async throws -> [TransferDetails] { [] }
     func totals(of wallet: WalletID, _ query: TotalsQuery) async throws -> WalletTotals? { nil }
     func outsideAccounts() async throws -> [OutsideAccount] { [] }
