@@ -84,6 +84,7 @@ struct ProcessContext: Sendable {
         bounds.lanes = configuration[Settings.lanes]
         bounds.batchMax = configuration[Settings.batchMax]
         bounds.queueCapacity = configuration[Settings.queueMax]
+        bounds.memory = configuration[Settings.laneMemory]
         bounds.queueTimeout = configuration[Settings.requestTimeout] / 2
         bounds.linger = .microseconds(configuration[Settings.batchLinger])
         bounds.lingerEnough = max(1, configuration[Settings.batchMax] / 8)

@@ -38,6 +38,9 @@ public enum Settings {
     static let queueMax = ConfigurationKey<Int>.int(
         "WALLET_QUEUE_MAX", default: 16_384, in: 1...1_000_000,
         "Operations waiting in one lane at most; a batch that is larger waits for an empty one.")
+    static let laneMemory = ConfigurationKey<Int>.int(
+        "WALLET_LANE_MEMORY", default: 16_384, in: 0...1_000_000,
+        "Wallets, and pending transfers, that each lane remembers; 0 reads all anew for each batch.")
     static let readConnections = ConfigurationKey<Int>.int(
         "WALLET_READ_CONNECTIONS", default: 4, in: 1...256, "Connections for reads, for each database.")
 
@@ -143,8 +146,8 @@ public enum Settings {
     ]
     static let assetKeys: [any AnyConfigurationKey] = [defaultAsset, assets]
     static let writer: [any AnyConfigurationKey] = [
-        lanes, batchMax, batchLinger, queueMax, requestTimeout, shutdownTimeout, eventPartitions, eventsPerMessage,
-        balanceEvents,
+        lanes, batchMax, batchLinger, queueMax, laneMemory, requestTimeout, shutdownTimeout, eventPartitions,
+        eventsPerMessage, balanceEvents,
     ]
     static let http: [any AnyConfigurationKey] = [
         listen, apiOperatorListen, readConnections, httpLoops, httpMaxConnections, httpHeaderTimeout, httpBodyTimeout,

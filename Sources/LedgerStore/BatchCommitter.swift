@@ -20,6 +20,8 @@ struct BatchCommitter {
         case away(any Error)
         /// Nobody knows.
         case unknown(any Error)
+        /// Nothing was applied, because somebody else changed what the lane remembered.
+        case stale
     }
 
     private static let attemptsMax = 4
@@ -36,12 +38,14 @@ struct BatchCommitter {
     private var nextConnect: UInt64 = 0
     private var wasConnected = false
     private let standing: LaneStanding
+    private var memory: LaneMemory
 
     init(
         session: LaneSession, configuration: LedgerWriterConfiguration, clock: Clock, logger: Logger,
         metrics: WriterMetrics, standing: LaneStanding
     ) {
         self.standing = standing
+        memory = LaneMemory(capacity: configuration.memory)
         self.session = session
         self.configuration = configuration
         self.clock = clock
@@ -57,6 +61,7 @@ struct BatchCommitter {
         do {
             try session.connect(now: clock.wallMicroseconds, skewMax: configuration.clockSkewMax)
             backoff.reset()
+            memory.removeAll()
             if wasConnected {
                 metrics.reconnects.increment()
                 logger.info("writer lane reconnected")
@@ -94,7 +99,7 @@ struct BatchCommitter {
                     "batch is tried again",
                     ["attempt": .int(number), "operations": .int(Self.count(batch)), "error": .describing(error)])
                 if clock.monotonicNanoseconds() < giveUpAt { continue }
-            case .spoiled, .away, .unknown:
+            case .spoiled, .away, .unknown, .stale:
                 break
             }
             break
@@ -104,7 +109,7 @@ struct BatchCommitter {
 
     private mutating func giveUp(_ batch: ArraySlice<PendingWork>, _ failure: Attempt, _ giveUpAt: UInt64) {
         switch failure {
-        case .done:
+        case .done, .stale:
             return
         case .away(let error):
             logger.error("batch refused", ["operations": .int(Self.count(batch)), "error": .describing(error)])
@@ -142,27 +147,80 @@ struct BatchCommitter {
     private mutating func attempt(_ batch: ArraySlice<PendingWork>) -> Attempt {
         guard connect() else { return .away(PostgresAway()) }
         let began = clock.monotonicNanoseconds()
+        let needs = BatchNeeds(batch)
+        var outcome = memory.isTrusted() ? attempt(batch, needs, trusting: true, began: began) : .stale
+        if case .stale = outcome { outcome = attempt(batch, needs, trusting: false, began: began) }
+        return outcome
+    }
+
+    /// Decides either on what is remembered and read without locks, which has to be confirmed by the commit, or on what
+    /// is read under locks.
+    private mutating func attempt(
+        _ batch: ArraySlice<PendingWork>, _ needs: BatchNeeds, trusting: Bool, began: UInt64
+    ) -> Attempt {
         do {
-            let needs = BatchNeeds(batch)
-            var deciding = BatchDeciding(
-                needs,
-                events: EventMessages(
-                    partitions: configuration.eventPartitions, eventsPerMessage: configuration.eventsPerMessage,
-                    tellsBalances: configuration.tellsBalances),
-                clock: clock)
-            let transactionID = try session.load(needs, into: &deciding.book)
-            let answers = deciding.decide(batch)
-            if deciding.writes.isEmpty {
+            var (deciding, answers) = trusting ? try recall(batch, needs) : try lock(batch, needs)
+            let isConditional = trusting && deciding.hasRefusals
+            let rows = isConditional ? deciding.book.rows.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } : []
+            if !deciding.writes.isEmpty {
+                if let failure = try finish(&deciding, expected: trusting ? rows : nil) { return failure }
+            } else if !trusting {
                 session.connection.rollback()
-            } else if let failure = finish(&deciding, transactionID) {
-                return failure
+            } else if !rows.isEmpty {
+                try session.confirm(rows)
             }
+            if trusting { memory.wasRight() }
             record(batch, began: began)
             for answer in answers { answer.give() }
             return .done
         } catch {
+            if trusting, Self.isStale(error) { return takeBack(needs) }
             return classify(error)
         }
+    }
+
+    private mutating func takeBack(_ needs: BatchNeeds) -> Attempt {
+        session.connection.rollback()
+        metrics.conflicts.increment()
+        memory.wasWrong(about: needs.wallets)
+        return .stale
+    }
+
+    /// Reads what is not remembered, and decides.
+    private func recall(
+        _ batch: ArraySlice<PendingWork>, _ needs: BatchNeeds
+    ) throws -> (BatchDeciding, [BatchDeciding.Ready]) {
+        var deciding = newDeciding(needs)
+        let lacking = memory.fill(&deciding.book, for: needs)
+        if lacking == nil {
+            let remembered = deciding
+            let answers = deciding.decide(batch)
+            // New keys and ids need no reading, but whoever is refused or has been answered before has to be looked up.
+            if deciding.allApplied { return (deciding, answers) }
+            deciding = remembered
+        }
+        try session.load(lacking ?? needs.withoutNamed, locking: false, into: &deciding.book)
+        let answers = deciding.decide(batch)
+        return (deciding, answers)
+    }
+
+    /// Locks the wallets, reads everything, and decides.
+    private func lock(
+        _ batch: ArraySlice<PendingWork>, _ needs: BatchNeeds
+    ) throws -> (BatchDeciding, [BatchDeciding.Ready]) {
+        var deciding = newDeciding(needs)
+        try session.load(needs, locking: true, into: &deciding.book)
+        let answers = deciding.decide(batch)
+        return (deciding, answers)
+    }
+
+    private func newDeciding(_ needs: BatchNeeds) -> BatchDeciding {
+        BatchDeciding(
+            needs,
+            events: EventMessages(
+                partitions: configuration.eventPartitions, eventsPerMessage: configuration.eventsPerMessage,
+                tellsBalances: configuration.tellsBalances),
+            clock: clock)
     }
 
     private func record(_ batch: ArraySlice<PendingWork>, began: UInt64) {
@@ -171,37 +229,31 @@ struct BatchCommitter {
     }
 
     /// Writes and commits; nil when that is durable.
-    private mutating func finish(_ deciding: inout BatchDeciding, _ transactionID: String) -> Attempt? {
+    private mutating func finish(_ deciding: inout BatchDeciding, expected: [(WalletID, StoredRow)]?) throws -> Attempt? {
         deciding.writes.settle(deciding.book)
         let batchID = identifiers.next()
-        let hasEvents = deciding.writes.events.eventCount > 0
         do {
-            try session.commit(&deciding.writes, batchID: batchID)
+            let rowVersion = try session.commit(&deciding.writes, batchID: batchID, expected: expected)
+            memory.learn(deciding.writes, rowVersion: rowVersion)
             return nil
         } catch let error as PostgresError where error.mayHaveCommitted {
             metrics.lookups.increment()
             logger.warning("connection lost around a commit", ["error": .describing(error)])
-            // Without events there is no outbox row to look for, but then only refusals and keys were written:
-            // deciding them again gives the stored ones back.
-            guard hasEvents else { return .again(error) }
-            return lookUp(transactionID, batchID, because: error)
-        } catch {
-            return classify(error)
+            return lookUp(batchID, because: error)
         }
     }
 
     /// Finds out what became of a commit whose answer was lost; nil when it is durable.
-    private mutating func lookUp(_ transactionID: String, _ batchID: RawUUID, because error: any Error) -> Attempt? {
+    private mutating func lookUp(_ batchID: RawUUID, because error: any Error) -> Attempt? {
         let deadline = clock.monotonicNanoseconds() + UInt64(clamping: configuration.lookUpTimeout.wholeNanoseconds)
         nextConnect = 0
         backoff.reset()
         while clock.monotonicNanoseconds() < deadline {
             if connect() {
                 do {
-                    if let committed = try session.wasCommitted(transactionID: transactionID, batchID: batchID) {
-                        logger.info("outcome of the commit found", ["committed": .bool(committed)])
-                        return committed ? nil : .again(error)
-                    }
+                    let committed = try session.wasCommitted(batchID)
+                    logger.info("outcome of the commit found", ["committed": .bool(committed)])
+                    return committed ? nil : .again(error)
                 } catch {
                     logger.warning("looking up a commit failed", ["error": .describing(error)])
                 }
@@ -236,6 +288,12 @@ struct BatchCommitter {
     /// Whether somebody else was faster. Whoever repeats the request reads what that one wrote.
     private static func isCollision(_ error: any Error) -> Bool {
         error is AppearedMeanwhile || (error as? PostgresError)?.sqlState == .uniqueViolation
+    }
+
+    /// Whether somebody else changed what was decided on.
+    private static func isStale(_ error: any Error) -> Bool {
+        isCollision(error) || error is ChangedMeanwhile
+            || (error as? PostgresError)?.sqlState == .serializationFailure
     }
 
     private static func concernsOneWallet(_ error: any Error) -> Bool {

@@ -19,6 +19,10 @@ struct BatchDeciding {
 
     var book: Book
     var writes: BatchWrites
+    /// Whether every operation was applied, for the first time.
+    private(set) var allApplied = true
+    /// Whether an operation was refused because of how things stand.
+    private(set) var hasRefusals = false
     private let clock: Clock
 
     /// An empty book, to be filled before anything is decided.
@@ -50,8 +54,17 @@ struct BatchDeciding {
         let now = now
         let before = statusBefore(operation)
         let decision = book.decide(operation, at: now)
+        note(decision.verdict)
         writes.add(operation, decision, statusBefore: before, origin: origin, at: now)
         return decision.verdict
+    }
+
+    private mutating func note(_ verdict: Decision.Verdict) {
+        switch verdict {
+        case .applied: break
+        case .replayed: allApplied = false
+        case .refused: (allApplied, hasRefusals) = (false, true)
+        }
     }
 
     private func statusBefore(_ operation: Operation) -> WalletStatus? {
@@ -82,6 +95,7 @@ struct BatchDeciding {
             let now = now
             let before = statusBefore(operation)
             let decision = book.decide(operation, at: now)
+            note(decision.verdict)
             if let refusal = decision.verdict.refusal {
                 book.dropGroup()
                 return refuse(group, at: index, because: refusal, keeps: !isReplay)

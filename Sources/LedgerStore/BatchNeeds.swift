@@ -12,7 +12,10 @@ struct BatchNeeds {
     /// In id order, each once: the order in which rows are locked.
     private(set) var wallets: [WalletID] = []
     // What is named twice is read twice, which does no harm.
+    /// Transfers that are acted on.
     private(set) var transfers: [TransferKey] = []
+    /// Transfers that must not be there yet. Nor can they be created twice.
+    private(set) var newTransfers: [TransferKey] = []
     private(set) var reversals: [NamedReversal] = []
     private(set) var keys: [OperationKey] = []
     private(set) var openings: [WalletID] = []
@@ -47,6 +50,30 @@ struct BatchNeeds {
         wallets.removeSubrange(kept...)
     }
 
+    /// The same needs, but for the wallets and the transfers that are acted on.
+    var withoutNamed: BatchNeeds {
+        var copy = self
+        copy.wallets.removeAll(keepingCapacity: true)
+        copy.transfers.removeAll(keepingCapacity: true)
+        return copy
+    }
+
+    /// Whether all that is needed can go without reading: transfers and keys that are to be new are refused as second
+    /// ones when they are written.
+    var isEmpty: Bool {
+        wallets.isEmpty && transfers.isEmpty && reversals.isEmpty && openings.isEmpty && walletKeys.isEmpty
+            && batches.isEmpty
+    }
+
+    /// Whether there are transfers to be read.
+    var namesTransfers: Bool { !transfers.isEmpty || !newTransfers.isEmpty }
+
+    /// Adds a wallet, which comes after those there are.
+    mutating func add(_ wallet: WalletID) { wallets.append(wallet) }
+
+    /// Adds a transfer that is acted on.
+    mutating func add(_ transfer: TransferKey) { transfers.append(transfer) }
+
     /// The database does not know yet which other wallet a reversal of the batch's own transfer will be in.
     private mutating func addOtherSidesOfReversals() {
         guard !reversals.isEmpty, !creations.isEmpty else { return }
@@ -57,7 +84,7 @@ struct BatchNeeds {
         }
         for reversal in reversals {
             for other in others[TransferKey(wallet: reversal.wallet, transfer: reversal.original)] ?? [] {
-                transfers.append(TransferKey(wallet: other, transfer: reversal.id))
+                newTransfers.append(TransferKey(wallet: other, transfer: reversal.id))
             }
         }
     }
@@ -74,9 +101,9 @@ struct BatchNeeds {
             if let other = order.counterparty { wallets.append(other) }
             // A fresh random id cannot be in use.
             guard order.hasClientID else { return }
-            transfers.append(TransferKey(wallet: id, transfer: order.id))
+            newTransfers.append(TransferKey(wallet: id, transfer: order.id))
             if let other = order.counterparty {
-                transfers.append(TransferKey(wallet: other, transfer: order.id))
+                newTransfers.append(TransferKey(wallet: other, transfer: order.id))
                 creations.append((order.id, (id, other)))
             }
         case .complete(let transfer, _), .revert(let transfer, _), .expire(let transfer), .extend(let transfer, _):
@@ -84,7 +111,7 @@ struct BatchNeeds {
         case .reverse(let order):
             transfers.append(TransferKey(wallet: id, transfer: order.original))
             guard order.hasClientID else { return }
-            transfers.append(TransferKey(wallet: id, transfer: order.id))
+            newTransfers.append(TransferKey(wallet: id, transfer: order.id))
             reversals.append(NamedReversal(wallet: id, original: order.original, id: order.id))
         case .amend:
             break

@@ -37,6 +37,8 @@ struct BatchWrites {
     private(set) var openedWallets: [Int] = []
     /// The places of other wallets' newest postings.
     private(set) var changedWallets: [Int] = []
+    /// The versions of the rows of those wallets before this batch.
+    private(set) var rowVersions: [UInt32] = []
     private(set) var createdTransfers: [TransferRecord] = []
     private(set) var changedTransfers: [TransferRecord] = []
     private(set) var addedExpirations: [Expiration] = []
@@ -100,16 +102,22 @@ struct BatchWrites {
         var seen: Set<TransferKey> = []
         seen.reserveCapacity(postings.count)
         var isNew = false
+        var rowVersion: UInt32 = 0
         for index in postings.indices {
             let posting = postings[index]
             let entry = posting.entry
             let isFirst = index == 0 || postings[index - 1].entry.walletID != entry.walletID
             let isLast = index + 1 == postings.count || postings[index + 1].entry.walletID != entry.walletID
-            let before = isFirst ? book.chains[entry.walletID] ?? JournalChain.start : nil
-            chain.append(entry, after: before, to: &chains)
-            if isFirst { isNew = entry.kind == .opened }
-            if isLast {
-                if isNew { openedWallets.append(index) } else { changedWallets.append(index) }
+            let row = isFirst ? book.rows[entry.walletID] : nil
+            chain.append(entry, after: isFirst ? row?.chain ?? JournalChain.start : nil, to: &chains)
+            if isFirst {
+                isNew = entry.kind == .opened
+                rowVersion = row?.version ?? 0
+            }
+            if isLast, isNew { openedWallets.append(index) }
+            if isLast, !isNew {
+                changedWallets.append(index)
+                rowVersions.append(rowVersion)
             }
             if let transfer = entry.transferID { take(transfer, of: entry.walletID, book, &seen) }
             if let related = posting.related { take(related.id, of: entry.walletID, book, &seen) }
@@ -119,6 +127,7 @@ struct BatchWrites {
     private mutating func reserve() {
         chains.reserveCapacity(postings.count * Digest.size)
         changedWallets.reserveCapacity(postings.count)
+        rowVersions.reserveCapacity(postings.count)
         createdTransfers.reserveCapacity(postings.count)
     }
 
@@ -137,6 +146,9 @@ struct BatchWrites {
         }
         if let expiry { addedExpirations.append(Expiration(expiresAt: expiry, transfer: key)) }
     }
+
+    /// The hash of the posting at `place`.
+    func chain(at place: Int) -> [UInt8] { Array(chains[place * Digest.size..<(place + 1) * Digest.size]) }
 
     /// The framed messages for the outbox row.
     mutating func takeFramedEvents() -> [UInt8] { events.takeFramed() }

@@ -18,9 +18,11 @@ final class BatchWriting {
             for array in arrays { array.removeAll() }
         }
 
-        func send(_ statement: String, on pipeline: PostgresPipeline) throws {
+        /// With `wanted`, the number follows the arrays.
+        func send(_ statement: String, wanted: Int? = nil, on pipeline: PostgresPipeline) throws {
             parameters.removeAll()
             for array in arrays { parameters.append(array) }
+            if let wanted { parameters.append(int8: Int64(wanted)) }
             try pipeline.send(statement, parameters)
         }
     }
@@ -35,8 +37,10 @@ final class BatchWriting {
         .bytes,
     ])
     private let changes = Columns([
-        .uuid, .timestamp, .int8, .numeric, .numeric, .numeric, .numeric, .int2, .text, .bytes,
+        .uuid, .timestamp, .int8, .numeric, .numeric, .numeric, .numeric, .int2, .text, .bytes, .xid,
     ])
+    private let expected = Columns([.uuid, .xid])
+    private let newKeys = Columns([.uuid, .uuid])
     private let transfers = Columns([
         .uuid, .uuid, .int8, .int8, .int8, .timestamp, .uuid, .int2, .int2, .numeric, .numeric,
     ])
@@ -46,26 +50,53 @@ final class BatchWriting {
     private let walletKeys = Columns([.uuid, .text, .uuid])
     private let batchKeys = Columns([.uuid, .uuid, .text, .text])
 
-    /// Queues the statements for `writes` and returns how many there are.
-    func send(_ writes: inout BatchWrites, batchID: RawUUID, on pipeline: PostgresPipeline) throws -> Int {
+    /// Queues the locks on `rows`, in id order, and the condition that each is as it was read.
+    func sendExpected(_ rows: [(WalletID, StoredRow)], on pipeline: PostgresPipeline) throws {
+        expected.removeAll()
+        for (wallet, row) in rows {
+            expected.arrays[0].append(uuid: wallet.uuid.bits)
+            expected.arrays[1].append(xid: row.version)
+        }
+        try expected.send("expect_wallets", wanted: rows.count, on: pipeline)
+    }
+
+    /// Queues the statements for `writes` and returns how many there are. With `checksKeys`, the condition that no
+    /// refusal is stored under a new entry's key is one of them.
+    func send(
+        _ writes: inout BatchWrites, batchID: RawUUID, checksKeys: Bool, on pipeline: PostgresPipeline
+    ) throws -> Int {
         var statements = 0
-        func send(_ columns: Columns, _ statement: String, _ count: Int, _ fill: ([PostgresArray]) -> Void) throws {
+        func send(
+            _ columns: Columns, _ statement: String, _ count: Int, wanted: Int? = nil, _ fill: ([PostgresArray]) -> Void
+        ) throws {
             guard count > 0 else { return }
             columns.removeAll()
             fill(columns.arrays)
-            try columns.send(statement, on: pipeline)
+            try columns.send(statement, wanted: wanted, on: pipeline)
             statements += 1
+        }
+        // First, as it takes the locks on wallets: whoever was slower goes no further.
+        let changed = writes.changedWallets.count
+        try send(changes, "update_wallets", changed, wanted: changed) { columns in
+            for (place, version) in zip(writes.changedWallets, writes.rowVersions) {
+                Self.appendChange(writes.postings[place].wallet, to: columns)
+                Self.append(writes.chains, place, to: columns[9])
+                columns[10].append(xid: version)
+            }
+        }
+        if checksKeys {
+            try send(newKeys, "expect_no_refusals", writes.postings.count) { columns in
+                for posting in writes.postings {
+                    guard let key = posting.entry.key else { continue }
+                    columns[0].append(uuid: posting.entry.walletID.uuid.bits)
+                    columns[1].append(uuid: key.digest)
+                }
+            }
         }
         try send(wallets, "insert_wallets", writes.openedWallets.count) { columns in
             for place in writes.openedWallets {
                 Self.append(writes.postings[place].wallet, to: columns)
                 Self.append(writes.chains, place, to: columns[12])
-            }
-        }
-        try send(changes, "update_wallets", writes.changedWallets.count) { columns in
-            for place in writes.changedWallets {
-                Self.appendChange(writes.postings[place].wallet, to: columns)
-                Self.append(writes.chains, place, to: columns[9])
             }
         }
         try send(entries, "insert_entries", writes.postings.count) { columns in
@@ -77,7 +108,8 @@ final class BatchWriting {
         try send(transfers, "insert_transfers", writes.createdTransfers.count) { columns in
             for record in writes.createdTransfers { Self.append(record, to: columns) }
         }
-        try send(transferChanges, "update_transfers", writes.changedTransfers.count) { columns in
+        let resolved = writes.changedTransfers.count
+        try send(transferChanges, "update_transfers", resolved, wanted: resolved) { columns in
             for record in writes.changedTransfers { Self.appendChange(record, to: columns) }
         }
         try send(expirations, "insert_expirations", writes.addedExpirations.count) { columns in
@@ -104,16 +136,12 @@ final class BatchWriting {
                 columns[3].append(text: batch.outcome)
             }
         }
-        let events = writes.events.eventCount
-        if events > 0 {
-            parameters.removeAll()
-            parameters.append(uuid: batchID.bits)
-            parameters.append(int4: Int32(clamping: events))
-            parameters.append(bytes: writes.takeFramedEvents())
-            try pipeline.send("insert_outbox", parameters)
-            statements += 1
-        }
-        return statements
+        parameters.removeAll()
+        parameters.append(uuid: batchID.bits)
+        parameters.append(int4: Int32(clamping: writes.events.eventCount))
+        parameters.append(bytes: writes.takeFramedEvents())
+        try pipeline.send("insert_outbox", parameters)
+        return statements + 1
     }
 
     private static func append(_ entry: Entry, to columns: [PostgresArray]) {

@@ -23,6 +23,14 @@ struct TransferRecord {
     let isNew: Bool
     /// The expiry under which the database has it among those that run out.
     let storedExpiry: Timestamp?
+
+    /// The record once its batch is committed.
+    var asStored: TransferRecord {
+        let transfer = receipt.transfer
+        return TransferRecord(
+            creation: creation, last: last, receipt: receipt, isNew: false,
+            storedExpiry: transfer?.status == .pending ? transfer?.expiresAt : nil)
+    }
 }
 
 /// What is stored of a batch of operations that came under a key of its own.
@@ -44,8 +52,8 @@ struct Book {
     }
 
     var wallets: [WalletID: Wallet] = [:]
-    /// The hash of each wallet's newest journal row in the database.
-    var chains: [WalletID: [UInt8]] = [:]
+    /// The wallets' rows in the database.
+    var rows: [WalletID: StoredRow] = [:]
     var openings: [WalletID: Prior] = [:]
     var transfers: [TransferKey: TransferRecord] = [:]
     var keys: [OperationKey: Prior] = [:]
@@ -58,7 +66,7 @@ struct Book {
     /// Nothing read yet, with room for what a batch brings.
     init(wallets count: Int, operations: Int) {
         wallets.reserveCapacity(count)
-        chains.reserveCapacity(count)
+        rows.reserveCapacity(count)
         transfers.reserveCapacity(operations)
         keys.reserveCapacity(operations)
     }

@@ -14,7 +14,13 @@ struct AppearedMeanwhile: Error, CustomStringConvertible {
     var description: String { "the wallet \(wallet) has journal rows but no row of its own" }
 }
 
-/// The statements of one lane on one connection: two round trips for each batch.
+/// A wallet is not as a lane remembers it.
+struct ChangedMeanwhile: Error, CustomStringConvertible {
+    let wallet: WalletID
+    var description: String { "somebody else changed the wallet \(wallet)" }
+}
+
+/// The statements of one lane on one connection.
 final class LaneSession {
     let connection: PostgresConnection
     private let reading: RowReading
@@ -53,22 +59,19 @@ final class LaneSession {
         }
     }
 
-    /// First round trip: opens the transaction, locks the wallets in id order and reads what the batch touches.
-    /// Puts the state into `book` and returns the transaction's id.
-    func load(_ needs: BatchNeeds, into book: inout Book) throws -> String {
-        var transactionID = ""
+    /// Reads what the batch touches into `book`. With `locking`, it opens the transaction and locks the wallets in id
+    /// order before.
+    func load(_ needs: BatchNeeds, locking: Bool, into book: inout Book) throws {
         try connection.pipeline { pipeline in
-            try pipeline.sendBegin()
-            try sendLocks(needs, on: pipeline)
-            try pipeline.send("transaction_id")
+            if locking { try pipeline.sendBegin() }
+            try sendWallets(needs, locking: locking, on: pipeline)
             try sendTransfers(needs, on: pipeline)
             try sendKeys(needs, on: pipeline)
             try sendOpenings(needs, on: pipeline)
             try pipeline.sync()
-            try pipeline.next()
+            if locking { try pipeline.next() }
             try takeWallets(try pipeline.next(), into: &book)
-            transactionID = try pipeline.next().text(0, 0)
-            if !needs.transfers.isEmpty { try takeTransfers(try pipeline.next(), into: &book) }
+            if needs.namesTransfers { try takeTransfers(try pipeline.next(), into: &book) }
             if !needs.reversals.isEmpty { try takeReversals(try pipeline.next(), into: &book) }
             if !needs.keys.isEmpty {
                 try takeKeys(try pipeline.next(), into: &book)
@@ -78,35 +81,49 @@ final class LaneSession {
             if !needs.walletKeys.isEmpty { try takeWalletKeys(try pipeline.next(), into: &book) }
             if !needs.batches.isEmpty { try takeBatches(try pipeline.next(), into: &book) }
         }
-        return transactionID
     }
 
-    /// Second round trip: writes everything and commits.
-    func commit(_ writes: inout BatchWrites, batchID: RawUUID) throws {
+    /// Writes everything and commits, and returns the version that the written rows have. In the transaction that
+    /// `load` opened, or in one of its own, which then takes place only if each of `expected` is still as it was read.
+    func commit(_ writes: inout BatchWrites, batchID: RawUUID, expected: [(WalletID, StoredRow)]?) throws -> UInt32 {
+        var rowVersion: UInt32 = 0
         try connection.pipeline { pipeline in
-            var statements = try writing.send(&writes, batchID: batchID, on: pipeline)
+            var before = 0
+            if let expected {
+                try pipeline.sendBegin()
+                before += 1
+                if !expected.isEmpty {
+                    try writing.sendExpected(expected, on: pipeline)
+                    before += 1
+                }
+            }
+            let statements = try writing.send(&writes, batchID: batchID, checksKeys: expected != nil, on: pipeline)
+            try pipeline.send("row_version")
             try pipeline.sendCommit()
             try pipeline.sync()
-            statements += 1
-            for _ in 0..<statements { try pipeline.next() }
+            for _ in 0..<before + statements { try pipeline.next() }
+            rowVersion = try pipeline.next().xid(0, 0)
+            try pipeline.next()
+        }
+        return rowVersion
+    }
+
+    /// Makes sure that each of `rows` is still as it was read.
+    func confirm(_ rows: [(WalletID, StoredRow)]) throws {
+        try connection.pipeline { pipeline in
+            try writing.sendExpected(rows, on: pipeline)
+            try pipeline.sync()
+            try pipeline.next()
         }
     }
 
-    /// What became of a transaction whose commit was sent on a connection that is gone; nil while it is still running.
-    func wasCommitted(transactionID: String, batchID: RawUUID) throws -> Bool? {
-        parameters.removeAll()
-        parameters.append(text: transactionID)
-        do {
-            let status = try connection.query("transaction_status", parameters)
-            if try status.bool(0, 1) { return nil }
-            if !status.isNull(0, 0), try status.text(0, 0) == "in progress" { return nil }
-        } catch  where error.sqlState == .invalidParameterValue {
-            // The id is in the future: the server crashed before anything of the transaction was durable.
-        }
-        // A crash may give the same id to another transaction, so the batch's own row has the last word.
+    /// What became of a batch whose commit was sent on a connection that is gone. When it was not committed, it never
+    /// will be: the batch's row in the outbox is taken.
+    func wasCommitted(_ batchID: RawUUID) throws -> Bool {
         parameters.removeAll()
         parameters.append(uuid: batchID.bits)
-        return try connection.query("batch_exists", parameters).bool(0, 0)
+        _ = try connection.query("abandon_batch", parameters)
+        return try connection.query("batch_committed", parameters).bool(0, 0)
     }
 
     private func send(_ statement: String, on pipeline: PostgresPipeline, _ arrays: [PostgresArray]) throws {
@@ -115,25 +132,25 @@ final class LaneSession {
         try pipeline.send(statement, parameters)
     }
 
-    private func sendLocks(_ needs: BatchNeeds, on pipeline: PostgresPipeline) throws {
+    private func sendWallets(_ needs: BatchNeeds, locking: Bool, on pipeline: PostgresPipeline) throws {
         uuids.removeAll()
         for wallet in needs.wallets { uuids.append(uuid: wallet.uuid.bits) }
-        fillTransfers(needs)
-        try send("lock_wallets", on: pipeline, [uuids, moreUUIDs, yetMoreUUIDs])
+        fill(needs.transfers, needs.newTransfers)
+        try send(locking ? "lock_wallets" : "read_wallets", on: pipeline, [uuids, moreUUIDs, yetMoreUUIDs])
     }
 
-    private func fillTransfers(_ needs: BatchNeeds) {
+    private func fill(_ transfers: [TransferKey]...) {
         moreUUIDs.removeAll()
         yetMoreUUIDs.removeAll()
-        for key in needs.transfers {
+        for key in transfers.joined() {
             moreUUIDs.append(uuid: key.wallet.uuid.bits)
             yetMoreUUIDs.append(uuid: key.transfer.uuid.bits)
         }
     }
 
     private func sendTransfers(_ needs: BatchNeeds, on pipeline: PostgresPipeline) throws {
-        guard !needs.transfers.isEmpty else { return }
-        fillTransfers(needs)
+        guard needs.namesTransfers else { return }
+        fill(needs.transfers, needs.newTransfers)
         try send("read_transfers", on: pipeline, [moreUUIDs, yetMoreUUIDs])
         guard !needs.reversals.isEmpty else { return }
         uuids.removeAll()
@@ -180,8 +197,12 @@ final class LaneSession {
     private func takeWallets(_ result: PostgresResult, into book: inout Book) throws {
         for row in 0..<result.rowCount {
             let wallet = try reading.wallet(result, row, from: 0)
+            let version = try result.xid(row, Statements.walletColumnCount + 1)
+            // What else is remembered of this wallet would be as old.
+            if let known = book.rows[wallet.id], known.version != version { throw ChangedMeanwhile(wallet: wallet.id) }
             book.wallets[wallet.id] = wallet
-            book.chains[wallet.id] = try result.bytes(row, Statements.walletColumnCount)
+            book.rows[wallet.id] = StoredRow(
+                chain: try result.bytes(row, Statements.walletColumnCount), version: version)
         }
     }
 

@@ -13,6 +13,8 @@ public struct LedgerWriterConfiguration: Sendable {
     /// How many operations each lane's queue holds at most, those in groups counted. A batch of the largest size fits
     /// even when all of it is for one lane; one that is larger than this bound is let into an empty queue only.
     public var queueCapacity = 16_384
+    /// How many wallets, and how many pending transfers, each lane remembers; 0 has it read everything anew.
+    public var memory = 16_384
     /// How long an operation may wait in the queue before it is refused.
     public var queueTimeout: Duration = .seconds(5)
     /// How long a lane with few operations waits for more; zero never waits.
@@ -41,6 +43,7 @@ struct WriterMetrics: Sendable {
     let commitSeconds: Histogram
     let retries: Counter
     let splits: Counter
+    let conflicts: Counter
     let reconnects: Counter
     let lookups: Counter
     let unknownOutcomes: Counter
@@ -54,6 +57,9 @@ struct WriterMetrics: Sendable {
             "wallet_batch_seconds", "Seconds from taking a batch to its durable commit.", buckets: .seconds)
         retries = registry.counter("wallet_batch_retries_total", "Batches tried again after a failed transaction.")
         splits = registry.counter("wallet_batch_splits_total", "Batches split to find the operation that spoils them.")
+        conflicts = registry.counter(
+            "wallet_batch_conflicts_total",
+            "Batches decided anew under locks, as another process had changed what the lane remembered.")
         reconnects = registry.counter("wallet_writer_reconnects_total", "Connections of writer lanes made anew.")
         lookups = registry.counter(
             "wallet_commit_lookups_total", "Commits looked up because their answer was lost.")

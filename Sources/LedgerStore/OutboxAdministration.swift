@@ -46,7 +46,7 @@ public struct OutboxAdministration: Sendable {
         WITH piece AS MATERIALIZED (SELECT id FROM ledger.outbox WHERE id > $3 ORDER BY id LIMIT $4),
         wanted AS (
             SELECT o.id FROM piece JOIN ledger.outbox o ON o.id = piece.id
-            WHERE o.published_at IS NOT NULL AND o.created_at >= $1 AND o.created_at < $2
+            WHERE o.published_at IS NOT NULL AND o.created_at >= $1 AND o.created_at < $2 AND o.event_count > 0
             ORDER BY o.id FOR UPDATE OF o
         ),
         sent AS (

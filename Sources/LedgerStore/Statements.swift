@@ -38,17 +38,37 @@ enum Statements {
         \(newestJoin)
         """
 
-    /// Reads and writes of the writer lanes.
-    static let lane: [String: String] = [
-        // Locks are always taken in id order: lanes and processes cannot deadlock.
-        "lock_wallets": """
-        SELECT \(walletColumns("w")), w.chain FROM ledger.wallets w WHERE w.id = ANY($1::uuid[] || ARRAY(
+    /// The wallets $1, and the other wallets of the transfers $3 in the wallets $2.
+    private static let namedWallets = """
+        SELECT \(walletColumns("w")), w.chain, w.xmin FROM ledger.wallets w WHERE w.id = ANY($1::uuid[] || ARRAY(
             SELECT t.counterparty FROM (SELECT unnest($2::uuid[]) AS wallet_id, unnest($3::uuid[]) AS transfer_id) k
             JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
             WHERE t.counterparty IS NOT NULL))
-        ORDER BY w.id FOR NO KEY UPDATE
+        """
+
+    /// Reads and writes of the writer lanes.
+    static let lane: [String: String] = [
+        // Locks are always taken in id order: lanes and processes cannot deadlock.
+        "lock_wallets": "\(namedWallets) ORDER BY w.id FOR NO KEY UPDATE",
+        "read_wallets": namedWallets,
+        // Locks wallets that were read without; refuses the transaction when one is not as it was read.
+        "expect_wallets": """
+        WITH locked AS (
+            SELECT w.xmin AS row_version, k.row_version AS expected
+            FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::xid[]) AS row_version) k
+            JOIN ledger.wallets w ON w.id = k.id
+            ORDER BY k.id FOR NO KEY UPDATE OF w
+        )
+        SELECT ledger.require_count((SELECT count(*) FROM locked WHERE row_version = expected), $3)
         """,
-        "transaction_id": "SELECT pg_current_xact_id()::text",
+        // Journal rows under these keys would collide by themselves.
+        "expect_no_refusals": """
+        SELECT ledger.require_count(count(*), 0)
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS key_digest) k
+        JOIN ledger.refusals f ON f.wallet_id = k.wallet_id AND f.key_digest = k.key_digest
+        """,
+        // What the rows written by this transaction will have as xmin.
+        "row_version": "SELECT pg_current_xact_id()::xid",
         // A refused credit has no other side: there, its id may name a transfer between other wallets.
         "read_transfers": """
         SELECT \(transferColumns)
@@ -103,17 +123,20 @@ enum Statements {
             unnest($9::numeric[]), unnest($10::numeric[]), unnest($11::text[]), unnest($12::text[]),
             unnest($13::bytea[])
         """,
+        // Only as they were when the batch was decided.
         "update_wallets": """
-        UPDATE ledger.wallets w SET updated_at = k.updated_at, version = k.version, balance = k.balance,
+        WITH changed AS (UPDATE ledger.wallets w SET updated_at = k.updated_at, version = k.version, balance = k.balance,
             pending_debit = k.pending_debit, pending_credit = k.pending_credit, overdraft_limit = k.overdraft_limit,
             status = k.status, metadata = k.metadata, chain = k.chain
         FROM (
             SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS updated_at, unnest($3::int8[]) AS version,
                 unnest($4::numeric[]) AS balance, unnest($5::numeric[]) AS pending_debit,
                 unnest($6::numeric[]) AS pending_credit, unnest($7::numeric[]) AS overdraft_limit,
-                unnest($8::int2[]) AS status, unnest($9::text[]) AS metadata, unnest($10::bytea[]) AS chain
+                unnest($8::int2[]) AS status, unnest($9::text[]) AS metadata, unnest($10::bytea[]) AS chain,
+                unnest($11::xid[]) AS row_version
         ) k
-        WHERE w.id = k.id
+        WHERE w.id = k.id AND w.xmin = k.row_version RETURNING 1)
+        SELECT ledger.require_count((SELECT count(*) FROM changed), $12)
         """,
         "insert_entries": """
         INSERT INTO ledger.journal (\(entryColumns()), chain)
@@ -131,8 +154,9 @@ enum Statements {
             unnest($6::timestamptz[]), unnest($7::uuid[]), unnest($8::int2[]), unnest($9::int2[]),
             unnest($10::numeric[]), unnest($11::numeric[])
         """,
+        // A transfer is resolved once: a second resolution would come from another entry.
         "update_transfers": """
-        UPDATE ledger.transfers t SET status = k.status, expires_at = k.expires_at,
+        WITH changed AS (UPDATE ledger.transfers t SET status = k.status, expires_at = k.expires_at,
             resolved_version = k.resolved_version, reversed_amount = k.reversed_amount,
             extended_version = coalesce(k.extended_version, t.extended_version)
         FROM (
@@ -142,6 +166,8 @@ enum Statements {
                 unnest($7::numeric[]) AS reversed_amount
         ) k
         WHERE t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
+            AND (t.status = 1 OR t.resolved_version = k.resolved_version) RETURNING 1)
+        SELECT ledger.require_count((SELECT count(*) FROM changed), $8)
         """,
         "insert_expirations": """
         INSERT INTO ledger.expirations (expires_at, wallet_id, transfer_id)
@@ -171,16 +197,21 @@ enum Statements {
         INSERT INTO ledger.wallet_keys (scope, key_digest, reference_id, wallet_id)
         SELECT '', unnest($1::uuid[]), unnest($2::text[]), unnest($3::uuid[])
         """,
+        // Without events there is nothing to publish, but the row still tells that the batch was committed.
         "insert_outbox": """
-        INSERT INTO ledger.outbox (id, created_at, next_attempt_at, event_count, messages)
-        VALUES ($1, now(), now(), $2, $3)
+        INSERT INTO ledger.outbox (id, created_at, next_attempt_at, published_at, event_count, messages)
+        VALUES ($1, now(), now(), CASE WHEN $2 = 0 THEN now() END, $2, $3)
         """,
-        // A standby knows nothing of a transaction that is only on its way to it.
-        "transaction_status": "SELECT pg_xact_status($1::text::xid8), pg_is_in_recovery()",
+        // Waits for a transaction that is about to commit the batch, and keeps one that comes later from doing so.
+        "abandon_batch": """
+        INSERT INTO ledger.outbox (id, created_at, next_attempt_at, published_at, event_count, messages, last_error)
+        VALUES ($1, now(), now(), now(), 0, '', 'abandoned: the connection was lost before the commit')
+        ON CONFLICT (id) DO NOTHING
+        """,
+        "batch_committed": "SELECT event_count > 0 OR last_error IS NULL FROM ledger.outbox WHERE id = $1",
         "standing": """
         SELECT pg_is_in_recovery(), current_setting('synchronous_commit'), clock_timestamp()
         """,
-        "batch_exists": "SELECT EXISTS (SELECT FROM ledger.outbox WHERE id = $1)",
     ]
 
     /// Reads of `LedgerReader`.

@@ -88,6 +88,13 @@ public final class PostgresArray {
         buffer.append(value)
     }
 
+    /// Appends an `xid`.
+    @inline(__always)
+    public func append(xid value: UInt32) {
+        begin(.xid, length: 4)
+        buffer.append(Int32(bitPattern: value))
+    }
+
     /// Appends a `bigint`, nil as NULL.
     @inline(__always)
     public func append(int8 value: Int64?) {

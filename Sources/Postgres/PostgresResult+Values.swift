@@ -48,6 +48,13 @@ extension PostgresResult {
         return value
     }
 
+    /// An `xid`.
+    public func xid(_ row: Int, _ column: Int) throws(PostgresError) -> UInt32 {
+        if isNull(row, column) { throw null(column) }
+        guard oid(column) == PostgresType.xid.rawValue else { throw mismatch(column, wanted: "xid") }
+        return integer(row, column, as: UInt32.self)
+    }
+
     /// A `numeric` without decimal places, or any integer; nil for NULL.
     @inline(__always)
     public func optionalInt128(_ row: Int, _ column: Int) throws(PostgresError) -> Int128? {

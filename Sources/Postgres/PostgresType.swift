@@ -12,6 +12,8 @@ public enum PostgresType: UInt32, Sendable, Hashable, CustomStringConvertible {
     case int4 = 23
     /// `text`
     case text = 25
+    /// `xid`, the 32 bits that name a row's transaction
+    case xid = 28
     /// `timestamp with time zone`
     case timestamp = 1184
     /// `numeric` without decimal places
@@ -30,6 +32,7 @@ public enum PostgresType: UInt32, Sendable, Hashable, CustomStringConvertible {
         case .int2: 1005
         case .int4: 1007
         case .text: 1009
+        case .xid: 1011
         case .timestamp: 1185
         case .numeric: 1231
         case .uuid: 2951
@@ -46,6 +49,7 @@ public enum PostgresType: UInt32, Sendable, Hashable, CustomStringConvertible {
         case .int2: "smallint"
         case .int4: "integer"
         case .text: "text"
+        case .xid: "xid"
         case .timestamp: "timestamptz"
         case .numeric: "numeric"
         case .uuid: "uuid"

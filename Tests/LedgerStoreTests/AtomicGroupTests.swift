@@ -48,8 +48,11 @@ import Testing
         let (wallet, other) = (try await fixture.open(100), try await fixture.open())
         let pending = fixture.newTransferID()
         _ = try await fixture.submit(.transfer(wallet.id, .credit, 10, id: pending))
-        let tables = ["wallets", "journal", "transfers", "refusals", "outbox", "expirations", "wallet_keys"]
-        func counts() throws -> [Int] { try tables.map { try fixture.number("SELECT count(*) FROM ledger.\($0)") } }
+        let tables = ["wallets", "journal", "transfers", "refusals", "expirations", "wallet_keys"]
+        func counts() throws -> [Int] {
+            try tables.map { try fixture.number("SELECT count(*) FROM ledger.\($0)") }
+                + [try fixture.number("SELECT coalesce(sum(event_count), 0) FROM ledger.outbox")]
+        }
         let before = (try counts(), try fixture.stored(wallet.id).wallet)
         var operations: [Ledger.Operation] = []
         for place in 0..<20 {

@@ -52,7 +52,16 @@ import Testing
         let database = try LedgerFixture.migrated(on: server)
         let fixture = try LedgerFixture(database: database)
         let wallet = try await fixture.open(1000)
+        let keyed = Ledger.Operation.transfer(
+            wallet.id, .debit, 5, id: fixture.newTransferID(), atOnce: true, key: IdempotencyKey("once"))
         server.kill()
+        // The session may still have looked alive, and then nobody knows whether the commit got through.
+        do {
+            _ = try await fixture.submit(keyed)
+            Issue.record("applied without a database")
+        } catch let error as LedgerStoreError {
+            #expect(error == .unavailable || error == .outcomeUnknown)
+        }
         await #expect(throws: LedgerStoreError.unavailable) {
             try await fixture.submit(.transfer(wallet.id, .debit, 1, id: fixture.newTransferID(), hasClientID: false))
         }
@@ -63,7 +72,8 @@ import Testing
             if case .applied = verdict { return true }
             return false
         }
-        #expect(try fixture.stored(wallet.id).wallet.balance == 1001)
+        _ = try await fixture.submit(keyed)
+        #expect(try fixture.stored(wallet.id).wallet.balance == 1006)
         try await fixture.stop()
     }
 

@@ -156,8 +156,18 @@ CREATE TABLE ledger.batches (
     outcome text
 );
 
+-- Refuses a transaction that was decided on rows which somebody changed since.
+CREATE FUNCTION ledger.require_count(actual bigint, wanted bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF actual <> wanted THEN
+        RAISE EXCEPTION 'the batch was decided on rows that changed since' USING ERRCODE = 'serialization_failure';
+    END IF;
+END
+$$;
+
 -- One row for each committed batch; it leaves with the transaction of the change and stays for the retention.
 -- messages: the ready event messages by partition. drive: grows when a published row has to be sent anew.
+-- event_count 0: a batch without events, or, with last_error, one whose commit was lost and shall not happen any more.
 CREATE TABLE ledger.outbox (
     id uuid PRIMARY KEY,
     created_at timestamptz NOT NULL,
@@ -165,7 +175,7 @@ CREATE TABLE ledger.outbox (
     published_at timestamptz,
     attempts integer NOT NULL DEFAULT 0,
     drive integer NOT NULL DEFAULT 0,
-    event_count integer NOT NULL CHECK (event_count > 0),
+    event_count integer NOT NULL CHECK (event_count >= 0),
     last_error text,
     messages bytea NOT NULL
 );
