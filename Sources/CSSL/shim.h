@@ -12,3 +12,12 @@ static inline void cssl_sha256(const unsigned char *bytes, size_t count, unsigne
     SHA256_Update(&context, bytes, count);
     SHA256_Final(digest, &context);
 }
+
+// The same piece by piece: begin, any number of updates, end.
+static inline void cssl_sha256_begin(SHA256_CTX *context) { SHA256_Init(context); }
+
+static inline void cssl_sha256_update(SHA256_CTX *context, const unsigned char *bytes, size_t count) {
+    SHA256_Update(context, bytes, count);
+}
+
+static inline void cssl_sha256_end(SHA256_CTX *context, unsigned char *digest) { SHA256_Final(digest, context); }

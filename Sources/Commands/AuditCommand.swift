@@ -29,6 +29,11 @@ enum AuditCommand {
         } else {
             report = try await audit.auditAll { _ in true }
         }
+        return tell(report)
+    }
+
+    /// Prints what an audit found. Returns the exit code.
+    static func tell(_ report: AuditReport) -> Int32 {
         for drift in report.drifts { Terminal.write("\(drift)\n") }
         if report.driftCount > report.drifts.count {
             Terminal.write("and \(report.driftCount - report.drifts.count) more\n")

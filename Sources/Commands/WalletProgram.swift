@@ -16,7 +16,8 @@ public enum WalletProgram {
     static let commands: [Subcommand] = [
         APICommand.subcommand, MigrateCommand.subcommand,
         WorkerCommand.subcommand, AuditCommand.subcommand, RebuildCommand.subcommand,
-        DeadLettersCommand.subcommand, ConfigCommand.subcommand, VersionCommand.subcommand,
+        ExportCommand.subcommand, ImportCommand.subcommand, DeadLettersCommand.subcommand, ConfigCommand.subcommand,
+        VersionCommand.subcommand,
     ]
 
     /// Runs the subcommand that the process's arguments ask for, and leaves the process.

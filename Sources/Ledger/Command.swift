@@ -80,7 +80,7 @@ public struct TransferOrder: Hashable, Sendable {
     public let direction: Direction
     /// The sum.
     public let amount: DecimalAmount
-    /// Settle at once instead of leaving it pending.
+    /// Settle at once instead of leaving it pending. An adjustment always does.
     public let settlesAtOnce: Bool
     /// When it runs out.
     public let expiry: Expiry
@@ -105,7 +105,7 @@ public struct TransferOrder: Hashable, Sendable {
         self.hasClientID = hasClientID
         self.direction = direction
         self.amount = amount
-        self.settlesAtOnce = settlesAtOnce
+        self.settlesAtOnce = settlesAtOnce || purpose == .adjustment
         self.expiry = expiry
         self.description = description
         self.metadata = metadata

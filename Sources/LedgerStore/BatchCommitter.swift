@@ -193,11 +193,11 @@ struct BatchCommitter {
         var deciding = newDeciding(needs)
         let lacking = memory.fill(&deciding.book, for: needs)
         if lacking == nil {
-            let remembered = deciding
             let answers = deciding.decide(batch)
             // New keys and ids need no reading, but whoever is refused or has been answered before has to be looked up.
             if deciding.allApplied { return (deciding, answers) }
-            deciding = remembered
+            deciding = newDeciding(needs)
+            _ = memory.fill(&deciding.book, for: needs)
         }
         try session.load(lacking ?? needs.withoutNamed, locking: false, into: &deciding.book)
         let answers = deciding.decide(batch)
@@ -229,7 +229,9 @@ struct BatchCommitter {
     }
 
     /// Writes and commits; nil when that is durable.
-    private mutating func finish(_ deciding: inout BatchDeciding, expected: [(WalletID, StoredRow)]?) throws -> Attempt? {
+    private mutating func finish(
+        _ deciding: inout BatchDeciding, expected: [(WalletID, StoredRow)]?
+    ) throws -> Attempt? {
         deciding.writes.settle(deciding.book)
         let batchID = identifiers.next()
         do {

@@ -28,6 +28,8 @@ final class BatchWriting {
     }
 
     private let parameters = PostgresParameters()
+    /// Statements queued so far for the present batch.
+    private var sent = 0
     private let entries = Columns([
         .uuid, .int8, .timestamp, .timestamp, .uuid, .uuid, .uuid, .uuid, .int2, .int2, .numeric, .numeric,
         .numeric, .numeric, .numeric, .text, .text, .text, .text, .int2, .int2, .uuid, .text, .bytes,
@@ -65,19 +67,35 @@ final class BatchWriting {
     func send(
         _ writes: inout BatchWrites, batchID: RawUUID, checksKeys: Bool, on pipeline: PostgresPipeline
     ) throws -> Int {
-        var statements = 0
-        func send(
-            _ columns: Columns, _ statement: String, _ count: Int, wanted: Int? = nil, _ fill: ([PostgresArray]) -> Void
-        ) throws {
-            guard count > 0 else { return }
-            columns.removeAll()
-            fill(columns.arrays)
-            try columns.send(statement, wanted: wanted, on: pipeline)
-            statements += 1
-        }
+        sent = 0
+        try sendWallets(writes, checksKeys: checksKeys, on: pipeline)
+        try sendTransfers(writes, on: pipeline)
+        try sendKeys(writes, on: pipeline)
+        parameters.removeAll()
+        parameters.append(uuid: batchID.bits)
+        parameters.append(int4: Int32(clamping: writes.events.eventCount))
+        parameters.append(bytes: writes.takeFramedEvents())
+        try pipeline.send("insert_outbox", parameters)
+        return sent + 1
+    }
+
+    /// Queues `statement` over the rows that `fill` appends, unless there are none. With `wanted`, each of them has to
+    /// be found.
+    private func send(
+        _ columns: Columns, _ statement: String, wanted: Bool = false, on pipeline: PostgresPipeline,
+        _ fill: ([PostgresArray]) -> Void
+    ) throws {
+        columns.removeAll()
+        fill(columns.arrays)
+        let count = columns.arrays[0].count
+        guard count > 0 else { return }
+        try columns.send(statement, wanted: wanted ? count : nil, on: pipeline)
+        sent += 1
+    }
+
+    private func sendWallets(_ writes: BatchWrites, checksKeys: Bool, on pipeline: PostgresPipeline) throws {
         // First, as it takes the locks on wallets: whoever was slower goes no further.
-        let changed = writes.changedWallets.count
-        try send(changes, "update_wallets", changed, wanted: changed) { columns in
+        try send(changes, "update_wallets", wanted: true, on: pipeline) { columns in
             for (place, version) in zip(writes.changedWallets, writes.rowVersions) {
                 Self.appendChange(writes.postings[place].wallet, to: columns)
                 Self.append(writes.chains, place, to: columns[9])
@@ -85,7 +103,7 @@ final class BatchWriting {
             }
         }
         if checksKeys {
-            try send(newKeys, "expect_no_refusals", writes.postings.count) { columns in
+            try send(newKeys, "expect_no_refusals", on: pipeline) { columns in
                 for posting in writes.postings {
                     guard let key = posting.entry.key else { continue }
                     columns[0].append(uuid: posting.entry.walletID.uuid.bits)
@@ -93,42 +111,47 @@ final class BatchWriting {
                 }
             }
         }
-        try send(wallets, "insert_wallets", writes.openedWallets.count) { columns in
+        try send(wallets, "insert_wallets", on: pipeline) { columns in
             for place in writes.openedWallets {
                 Self.append(writes.postings[place].wallet, to: columns)
                 Self.append(writes.chains, place, to: columns[12])
             }
         }
-        try send(entries, "insert_entries", writes.postings.count) { columns in
+    }
+
+    private func sendTransfers(_ writes: BatchWrites, on pipeline: PostgresPipeline) throws {
+        try send(entries, "insert_entries", on: pipeline) { columns in
             for (place, posting) in writes.postings.enumerated() {
                 Self.append(posting.entry, to: columns)
                 Self.append(writes.chains, place, to: columns[23])
             }
         }
-        try send(transfers, "insert_transfers", writes.createdTransfers.count) { columns in
+        try send(transfers, "insert_transfers", on: pipeline) { columns in
             for record in writes.createdTransfers { Self.append(record, to: columns) }
         }
-        let resolved = writes.changedTransfers.count
-        try send(transferChanges, "update_transfers", resolved, wanted: resolved) { columns in
+        try send(transferChanges, "update_transfers", wanted: true, on: pipeline) { columns in
             for record in writes.changedTransfers { Self.appendChange(record, to: columns) }
         }
-        try send(expirations, "insert_expirations", writes.addedExpirations.count) { columns in
+        try send(expirations, "insert_expirations", on: pipeline) { columns in
             for row in writes.addedExpirations { Self.append(row, to: columns) }
         }
-        try send(expirations, "delete_expirations", writes.removedExpirations.count) { columns in
+        try send(expirations, "delete_expirations", on: pipeline) { columns in
             for row in writes.removedExpirations { Self.append(row, to: columns) }
         }
-        try send(refusals, "insert_refusals", writes.refusals.count) { columns in
+    }
+
+    private func sendKeys(_ writes: BatchWrites, on pipeline: PostgresPipeline) throws {
+        try send(refusals, "insert_refusals", on: pipeline) { columns in
             for refusal in writes.refusals { Self.append(refusal, to: columns) }
         }
-        try send(walletKeys, "insert_wallet_keys", writes.walletKeys.count) { columns in
+        try send(walletKeys, "insert_wallet_keys", on: pipeline) { columns in
             for key in writes.walletKeys {
                 columns[0].append(uuid: key.key.digest)
                 columns[1].append(text: key.key.reference)
                 columns[2].append(uuid: key.wallet.uuid.bits)
             }
         }
-        try send(batchKeys, "insert_batches", writes.batchKeys.count) { columns in
+        try send(batchKeys, "insert_batches", on: pipeline) { columns in
             for batch in writes.batchKeys {
                 columns[0].append(uuid: batch.identity.key.digest)
                 columns[1].append(uuid: batch.identity.contentHash)
@@ -136,12 +159,6 @@ final class BatchWriting {
                 columns[3].append(text: batch.outcome)
             }
         }
-        parameters.removeAll()
-        parameters.append(uuid: batchID.bits)
-        parameters.append(int4: Int32(clamping: writes.events.eventCount))
-        parameters.append(bytes: writes.takeFramedEvents())
-        try pipeline.send("insert_outbox", parameters)
-        return statements + 1
     }
 
     private static func append(_ entry: Entry, to columns: [PostgresArray]) {

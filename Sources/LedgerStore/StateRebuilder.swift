@@ -66,16 +66,6 @@ public struct StateRebuilder: Sendable {
 
 /// The connection of a rebuild; belongs to its thread.
 private final class StateSession {
-    /// A transfer as its entries leave it.
-    private struct Derived {
-        let creation: Entry
-        var last: Entry
-        var extended: Int64?
-        /// The newest one that an entry tells.
-        var expiresAt: Timestamp?
-        var reversed: Int128 = 0
-    }
-
     private static let piece = 1000
 
     let journal: JournalReader
@@ -100,8 +90,7 @@ private final class StateSession {
             IS DISTINCT FROM ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         "state_write_transfers": """
-        INSERT INTO ledger.transfers AS t (wallet_id, transfer_id, created_version, resolved_version, extended_version,
-            expires_at, counterparty, status, direction, amount, reversed_amount)
+        INSERT INTO ledger.transfers AS t (wallet_id, \(DerivedTransfer.columnNames))
         SELECT $1, k.* FROM unnest($2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::timestamptz[], $7::uuid[],
             $8::int2[], $9::int2[], $10::numeric[], $11::numeric[]) k
         ON CONFLICT (wallet_id, transfer_id) DO UPDATE SET created_version = excluded.created_version,
@@ -152,7 +141,7 @@ private final class StateSession {
                 guard try !connection.query("state_lock", parameters).isEmpty,
                     let stored = try journal.wallet(id)
                 else { throw Ended.missing }
-                var transfers: [TransferID: Derived] = [:]
+                var transfers: [TransferID: DerivedTransfer] = [:]
                 let wallet = try derive(stored.wallet, &transfers, &contradictions, &entries)
                 guard contradictions.isEmpty, let wallet else { throw Ended.contradicted }
                 found = try write(wallet, transfers)
@@ -178,7 +167,7 @@ private final class StateSession {
 
     /// Walks over the whole journal.
     private func derive(
-        _ stored: Wallet, _ transfers: inout [TransferID: Derived],
+        _ stored: Wallet, _ transfers: inout [TransferID: DerivedTransfer],
         _ contradictions: inout [JournalWalk.Discrepancy], _ entries: inout Int
     ) throws -> Wallet? {
         var walk = JournalWalk(walletID: stored.id)
@@ -206,22 +195,17 @@ private final class StateSession {
         }
     }
 
-    private static func add(_ entry: Entry, _ id: TransferID, to transfers: inout [TransferID: Derived]) {
+    private static func add(_ entry: Entry, _ id: TransferID, to transfers: inout [TransferID: DerivedTransfer]) {
         if entry.kind.createsTransfer {
-            transfers[id] = Derived(creation: entry, last: entry, expiresAt: entry.expiresAt)
+            transfers[id] = DerivedTransfer(creation: entry)
         } else {
-            transfers[id]?.last = entry
-            if let expiresAt = entry.expiresAt { transfers[id]?.expiresAt = expiresAt }
-            if entry.kind == .extended { transfers[id]?.extended = entry.version }
+            transfers[id]?.follow(entry)
         }
-        if entry.kind == .posted, let original = entry.related {
-            let reversed = transfers[original]?.reversed ?? 0
-            transfers[original]?.reversed = Money.sum(reversed, entry.amount) ?? Money.largest
-        }
+        if entry.kind == .posted, let original = entry.related { transfers[original]?.giveBack(entry.amount) }
     }
 
     /// Writes what differs and returns it in words.
-    private func write(_ wallet: Wallet, _ transfers: [TransferID: Derived]) throws -> [String] {
+    private func write(_ wallet: Wallet, _ transfers: [TransferID: DerivedTransfer]) throws -> [String] {
         var found: [String] = []
         parameters.removeAll()
         parameters.append(uuid: wallet.id.uuid.bits)
@@ -256,26 +240,10 @@ private final class StateSession {
     }
 
     private func writeTransfers(
-        _ transfers: ArraySlice<(key: TransferID, value: Derived)>, of wallet: WalletID
+        _ transfers: ArraySlice<(key: TransferID, value: DerivedTransfer)>, of wallet: WalletID
     ) throws -> PostgresResult {
-        let types: [PostgresType] = [
-            .uuid, .int8, .int8, .int8, .timestamp, .uuid, .int2, .int2, .numeric, .numeric,
-        ]
-        let columns = types.map { PostgresArray(of: $0) }
-        for (id, derived) in transfers {
-            guard let standing = derived.last.kind.transferStanding else { continue }
-            let isPending = standing.status == .pending
-            columns[0].append(uuid: id.uuid.bits)
-            columns[1].append(int8: derived.creation.version)
-            columns[2].append(int8: isPending ? nil : derived.last.version)
-            columns[3].append(int8: derived.extended)
-            columns[4].append(timestamp: derived.expiresAt?.microseconds)
-            columns[5].append(uuid: derived.creation.counterparty?.uuid.bits)
-            columns[6].append(int2: standing.status.rawValue)
-            columns[7].append(int2: derived.creation.direction?.rawValue)
-            columns[8].append(numeric: derived.creation.amount)
-            columns[9].append(numeric: derived.reversed)
-        }
+        let columns = DerivedTransfer.columnTypes.map { PostgresArray(of: $0) }
+        for (id, derived) in transfers { derived.append(id, to: columns) }
         parameters.removeAll()
         parameters.append(uuid: wallet.uuid.bits)
         for column in columns { parameters.append(column) }

@@ -125,9 +125,9 @@ enum Statements {
         """,
         // Only as they were when the batch was decided.
         "update_wallets": """
-        WITH changed AS (UPDATE ledger.wallets w SET updated_at = k.updated_at, version = k.version, balance = k.balance,
-            pending_debit = k.pending_debit, pending_credit = k.pending_credit, overdraft_limit = k.overdraft_limit,
-            status = k.status, metadata = k.metadata, chain = k.chain
+        WITH changed AS (UPDATE ledger.wallets w SET updated_at = k.updated_at, version = k.version,
+            balance = k.balance, pending_debit = k.pending_debit, pending_credit = k.pending_credit,
+            overdraft_limit = k.overdraft_limit, status = k.status, metadata = k.metadata, chain = k.chain
         FROM (
             SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS updated_at, unnest($3::int8[]) AS version,
                 unnest($4::numeric[]) AS balance, unnest($5::numeric[]) AS pending_debit,

@@ -22,6 +22,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let checkViolation = SQLState(rawValue: "23514")
     /// 23502: a column that must have a value got none.
     public static let notNullViolation = SQLState(rawValue: "23502")
+    /// 42501: the role may not do this.
+    public static let insufficientPrivilege = SQLState(rawValue: "42501")
     /// 40001: the transaction has to be repeated.
     public static let serializationFailure = SQLState(rawValue: "40001")
     /// 40P01: the transaction was chosen to end a deadlock.

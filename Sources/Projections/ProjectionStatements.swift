@@ -29,16 +29,20 @@ enum ProjectionStatements {
     /// How many columns a wallet has.
     static let walletColumnCount = 12
 
-    private static let projectWallets = """
+    private static let insertWallets = """
         INSERT INTO projection.wallets AS p (\(walletColumns))
         SELECT unnest($1::uuid[]), unnest($2::timestamptz[]), unnest($3::timestamptz[]), unnest($4::int8[]),
             unnest($5::int2[]), unnest($6::text[]), unnest($7::numeric[]), unnest($8::numeric[]),
             unnest($9::numeric[]), unnest($10::numeric[]), unnest($11::text[]), unnest($12::text[])
+        """
+
+    private static let projectWallets = """
+        \(insertWallets)
         ON CONFLICT (id) DO UPDATE SET \(assignments(walletColumns, except: ["id"]))
 
         """
 
-    private static let projectTransfers = """
+    private static let insertTransfers = """
         INSERT INTO projection.transfers AS p (\(transferColumns))
         SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::int8[]), unnest($4::int8[]),
             unnest($5::timestamptz[]), unnest($6::timestamptz[]), unnest($7::timestamptz[]),
@@ -47,6 +51,10 @@ enum ProjectionStatements {
             unnest($16::numeric[]), unnest($17::text[]), unnest($18::text[]), unnest($19::text[]),
             unnest($20::text[]), unnest($21::text[]), unnest($22::int2[]), unnest($23::uuid[]),
             unnest($24::text[])
+        """
+
+    private static let projectTransfers = """
+        \(insertTransfers)
         ON CONFLICT (wallet_id, transfer_id)
         DO UPDATE SET \(assignments(transferColumns, except: ["wallet_id", "transfer_id"]))
 
@@ -54,6 +62,37 @@ enum ProjectionStatements {
 
     /// Writes of `ProjectionWriter`.
     static let writer: [String: String] = [
+        "insert_wallets": insertWallets,
+        "insert_transfers": insertTransfers,
+        "update_wallets": """
+        UPDATE projection.wallets p SET updated_at = k.updated_at, version = k.version, status = k.status,
+            balance = k.balance, pending_debit = k.pending_debit, pending_credit = k.pending_credit,
+            overdraft_limit = k.overdraft_limit, metadata = k.metadata
+        FROM (
+            SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS updated_at, unnest($3::int8[]) AS version,
+                unnest($4::int2[]) AS status, unnest($5::numeric[]) AS balance,
+                unnest($6::numeric[]) AS pending_debit, unnest($7::numeric[]) AS pending_credit,
+                unnest($8::numeric[]) AS overdraft_limit, unnest($9::text[]) AS metadata
+        ) k
+        WHERE p.id = k.id AND p.version < k.version
+        """,
+        "update_transfers": """
+        UPDATE projection.transfers p SET version = k.version, resolved_at = k.resolved_at,
+            expires_at = k.expires_at, status = k.status, completed_amount = k.completed_amount,
+            wallet_balance = k.wallet_balance, wallet_pending_debit = k.wallet_pending_debit,
+            wallet_pending_credit = k.wallet_pending_credit, wallet_overdraft_limit = k.wallet_overdraft_limit,
+            reason = k.reason, note = k.note
+        FROM (
+            SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id,
+                unnest($3::int8[]) AS version, unnest($4::timestamptz[]) AS resolved_at,
+                unnest($5::timestamptz[]) AS expires_at, unnest($6::int2[]) AS status,
+                unnest($7::numeric[]) AS completed_amount, unnest($8::numeric[]) AS wallet_balance,
+                unnest($9::numeric[]) AS wallet_pending_debit, unnest($10::numeric[]) AS wallet_pending_credit,
+                unnest($11::numeric[]) AS wallet_overdraft_limit, unnest($12::text[]) AS reason,
+                unnest($13::text[]) AS note
+        ) k
+        WHERE p.wallet_id = k.wallet_id AND p.transfer_id = k.transfer_id AND p.version < k.version
+        """,
         "project_wallets": projectWallets + "WHERE p.version < excluded.version",
         "project_transfers": projectTransfers + "WHERE p.version < excluded.version",
         // A rebuild corrects what is wrong about the same version, too.

@@ -38,9 +38,16 @@ public final class ProjectionWriter {
     private let wallets: [PostgresArray] = [
         .uuid, .timestamp, .timestamp, .int8, .int2, .text, .numeric, .numeric, .numeric, .numeric, .text, .text,
     ].map { PostgresArray(of: $0) }
+    private let knownWallets: [PostgresArray] = [
+        .uuid, .timestamp, .int8, .int2, .numeric, .numeric, .numeric, .numeric, .text,
+    ].map { PostgresArray(of: $0) }
     private let transfers: [PostgresArray] = [
         .uuid, .uuid, .int8, .int8, .timestamp, .timestamp, .timestamp, .uuid, .int2, .int2, .numeric, .numeric,
         .numeric, .numeric, .numeric, .numeric, .text, .text, .text, .text, .text, .int2, .uuid, .text,
+    ].map { PostgresArray(of: $0) }
+    private let knownTransfers: [PostgresArray] = [
+        .uuid, .uuid, .int8, .timestamp, .timestamp, .int2, .numeric, .numeric, .numeric, .numeric, .numeric, .text,
+        .text,
     ].map { PostgresArray(of: $0) }
 
     /// Writes through `connection`, on which the statements are prepared.
@@ -51,13 +58,14 @@ public final class ProjectionWriter {
         }
     }
 
-    /// Applies events and keeps dead letters, in one transaction and one round trip. Returns how many wallets and
-    /// transfers were changed by it: what was there already in this or a newer version is not.
+    /// Applies events and keeps dead letters, in one transaction. Returns how many wallets and transfers were changed
+    /// by it: what was there already in this or a newer version is not.
     @discardableResult
     public func apply(
         _ events: [WalletEvent], deadLetters: [DeadLetter] = []
     ) throws -> (wallets: Int, transfers: Int) {
         guard !events.isEmpty || !deadLetters.isEmpty else { return (0, 0) }
+        if deadLetters.isEmpty, let changed = try applyAsFirst(events) { return changed }
         return try connection.pipeline { pipeline in
             try pipeline.sendBegin()
             let statements = try send(events, on: pipeline)
@@ -72,6 +80,63 @@ public final class ProjectionWriter {
         }
     }
 
+    /// Applies events that nobody has applied before, which is the usual case and the cheaper one: what they create is
+    /// inserted, everything else is updated. Nil when it turns out that they are others; then nothing was done.
+    private func applyAsFirst(_ events: [WalletEvent]) throws -> (wallets: Int, transfers: Int)? {
+        do {
+            let changed: (wallets: Int, transfers: Int)? = try connection.pipeline { pipeline in
+                try pipeline.sendBegin()
+                // Updates first: who waits for another writer's wallets or transfers holds no new ones yet.
+                let wallets = try sendFirst(wallets: events, on: pipeline)
+                let transfers = try sendFirst(transfers: events, on: pipeline)
+                try pipeline.sync()
+                try pipeline.next()
+                var isWhole = true
+                for count in wallets + transfers where try pipeline.next().affectedRows != count { isWhole = false }
+                guard isWhole else { return nil }
+                try pipeline.sendCommit()
+                try pipeline.sync()
+                try pipeline.next()
+                return (wallets.reduce(0, +), transfers.reduce(0, +))
+            }
+            if changed == nil { connection.rollback() }
+            return changed
+        } catch let error as PostgresError where error.sqlState == .uniqueViolation {
+            connection.rollback()
+            return nil
+        }
+    }
+
+    /// Queues the updates of known wallets and the new ones; returns how many rows each statement has to change.
+    private func sendFirst(wallets events: [WalletEvent], on pipeline: PostgresPipeline) throws -> [Int] {
+        for array in wallets + knownWallets { array.removeAll() }
+        let keys = events.indices.map { ProjectionKey(events[$0].wallet, at: $0) }
+        ProjectionKey.forEachNewest(of: keys) { index, isNew in
+            if isNew { append(events[index].wallet) } else { appendKnown(events[index].wallet) }
+        }
+        return try sendFilled([("update_wallets", knownWallets), ("insert_wallets", wallets)], on: pipeline)
+    }
+
+    /// Queues the updates of known transfers and the new ones; returns how many rows each statement has to change.
+    private func sendFirst(transfers events: [WalletEvent], on pipeline: PostgresPipeline) throws -> [Int] {
+        for array in transfers + knownTransfers { array.removeAll() }
+        let keys = events.indices.compactMap { index in events[index].transfer.map { ProjectionKey($0, at: index) } }
+        ProjectionKey.forEachNewest(of: keys) { index, isNew in
+            guard let transfer = events[index].transfer else { return }
+            let wallet = events[index].wallet
+            if isNew { append(transfer, leaving: wallet) } else { appendKnown(transfer, leaving: wallet) }
+        }
+        return try sendFilled([("update_transfers", knownTransfers), ("insert_transfers", transfers)], on: pipeline)
+    }
+
+    private func sendFilled(
+        _ statements: [(name: String, arrays: [PostgresArray])], on pipeline: PostgresPipeline
+    ) throws -> [Int] {
+        let filled = statements.filter { $0.arrays[0].count > 0 }
+        for statement in filled { try send(statement.name, statement.arrays, on: pipeline) }
+        return filled.map { $0.arrays[0].count }
+    }
+
     /// Queues the newest state of each wallet and transfer in `events`; returns the number of statements.
     private func send(_ events: [WalletEvent], on pipeline: PostgresPipeline) throws -> Int {
         guard !events.isEmpty else { return 0 }
@@ -82,17 +147,17 @@ public final class ProjectionWriter {
     /// Queues the newest state of each wallet in `events`.
     func sendWallets(_ events: [WalletEvent], as statement: String, on pipeline: PostgresPipeline) throws {
         for array in wallets { array.removeAll() }
-        let keys = events.indices.map { Key(events[$0].wallet, at: $0) }
-        Key.forEachNewest(of: keys) { append(events[$0].wallet) }
+        let keys = events.indices.map { ProjectionKey(events[$0].wallet, at: $0) }
+        ProjectionKey.forEachNewest(of: keys) { index, _ in append(events[index].wallet) }
         try send(statement, wallets, on: pipeline)
     }
 
     /// Queues the newest state of each transfer in `events`; false when there is none.
     func sendTransfers(_ events: [WalletEvent], as statement: String, on pipeline: PostgresPipeline) throws -> Bool {
         for array in transfers { array.removeAll() }
-        let keys = events.indices.compactMap { index in events[index].transfer.map { Key($0, at: index) } }
+        let keys = events.indices.compactMap { index in events[index].transfer.map { ProjectionKey($0, at: index) } }
         guard !keys.isEmpty else { return false }
-        Key.forEachNewest(of: keys) { index in
+        ProjectionKey.forEachNewest(of: keys) { index, _ in
             if let transfer = events[index].transfer { append(transfer, leaving: events[index].wallet) }
         }
         try send(statement, transfers, on: pipeline)
@@ -158,40 +223,34 @@ public final class ProjectionWriter {
         transfers[22].append(uuid: transfer.reverses?.uuid.bits)
         transfers[23].append(text: transfer.actor)
     }
-}
 
-/// Names a row that an event writes. Keys are sorted instead of the events, which are many times larger.
-private struct Key {
-    let wallet: RawUUID
-    let transfer: RawUUID
-    let version: Int64
-    /// The event's place.
-    let index: Int
-
-    init(_ wallet: Wallet, at index: Int) {
-        self.wallet = wallet.id.uuid
-        transfer = self.wallet
-        version = wallet.version
-        self.index = index
+    /// What can change about a wallet.
+    private func appendKnown(_ wallet: Wallet) {
+        knownWallets[0].append(uuid: wallet.id.uuid.bits)
+        knownWallets[1].append(timestamp: wallet.updatedAt.microseconds)
+        knownWallets[2].append(int8: wallet.version)
+        knownWallets[3].append(int2: wallet.status.rawValue)
+        knownWallets[4].append(numeric: wallet.balance)
+        knownWallets[5].append(numeric: wallet.pendingDebit)
+        knownWallets[6].append(numeric: wallet.pendingCredit)
+        knownWallets[7].append(numeric: wallet.overdraftLimit)
+        knownWallets[8].append(text: wallet.metadata)
     }
 
-    init(_ transfer: Transfer, at index: Int) {
-        wallet = transfer.walletID.uuid
-        self.transfer = transfer.id.uuid
-        version = transfer.version
-        self.index = index
-    }
-
-    /// Calls `body` with the place of each row's newest version, in the order of the rows.
-    static func forEachNewest(of keys: [Key], _ body: (Int) -> Void) {
-        let keys = keys.sorted { left, right in
-            if left.wallet != right.wallet { return left.wallet < right.wallet }
-            if left.transfer != right.transfer { return left.transfer < right.transfer }
-            return left.version < right.version
-        }
-        for (place, key) in keys.enumerated() {
-            let next = place + 1 < keys.count ? keys[place + 1] : nil
-            if next?.wallet != key.wallet || next?.transfer != key.transfer { body(key.index) }
-        }
+    /// What can change about a transfer.
+    private func appendKnown(_ transfer: Transfer, leaving wallet: Wallet) {
+        knownTransfers[0].append(uuid: transfer.walletID.uuid.bits)
+        knownTransfers[1].append(uuid: transfer.id.uuid.bits)
+        knownTransfers[2].append(int8: transfer.version)
+        knownTransfers[3].append(timestamp: transfer.resolvedAt?.microseconds)
+        knownTransfers[4].append(timestamp: transfer.expiresAt?.microseconds)
+        knownTransfers[5].append(int2: transfer.status.rawValue)
+        knownTransfers[6].append(numeric: transfer.completedAmount)
+        knownTransfers[7].append(numeric: wallet.balance)
+        knownTransfers[8].append(numeric: wallet.pendingDebit)
+        knownTransfers[9].append(numeric: wallet.pendingCredit)
+        knownTransfers[10].append(numeric: wallet.overdraftLimit)
+        knownTransfers[11].append(text: transfer.reason?.rawValue)
+        knownTransfers[12].append(text: transfer.note)
     }
 }

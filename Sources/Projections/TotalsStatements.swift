@@ -13,15 +13,10 @@ enum TotalsStatements {
         FROM unnest($1::uuid[], $2::int8[]) k(wallet_id, version)
         JOIN ledger.wallets w ON w.id = k.wallet_id
         CROSS JOIN LATERAL (
-            SELECT n.version, n.counterparty, (n.occurred_at AT TIME ZONE 'UTC')::date AS day,
+            SELECT n.version, n.counterparty, n.purpose, (n.occurred_at AT TIME ZONE 'UTC')::date AS day,
                 CASE WHEN n.kind IN (1, 3, 4) AND n.amount <> 0 AND coalesce(n.direction, 1) = 1 THEN n.amount END
                     AS debit,
-                CASE WHEN n.kind IN (3, 4) AND n.direction = 2 THEN n.amount END AS credit,
-                CASE WHEN n.kind = 4 AND n.counterparty IS NULL THEN (
-                    SELECT c.purpose FROM ledger.transfers t
-                    JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
-                    WHERE t.wallet_id = n.wallet_id AND t.transfer_id = n.transfer_id
-                ) ELSE n.purpose END AS purpose
+                CASE WHEN n.kind IN (3, 4) AND n.direction = 2 THEN n.amount END AS credit
             FROM ledger.journal n WHERE n.wallet_id = k.wallet_id AND n.version > k.version
             ORDER BY n.version LIMIT $3
         ) j

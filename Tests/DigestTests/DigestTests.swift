@@ -25,3 +25,22 @@ import Testing
         #expect(hex(Digest.sha256(bytes)) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
     }
 }
+
+/// Bytes that come in pieces have the digest of the whole.
+@Suite struct RunningDigestTests {
+    @Test(arguments: [0, 1, 55, 64, 65, 1000]) func piecesMakeTheWhole(_ count: Int) {
+        let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        for piece in [1, 7, 64, 4096] {
+            var running = RunningDigest()
+            for start in stride(from: 0, to: count, by: piece) {
+                running.update(bytes[start..<min(count, start + piece)])
+                // Asking on the way changes nothing.
+                #expect(running.value() == Digest.sha256(Array(bytes[..<min(count, start + piece)])))
+            }
+            #expect(running.value() == Digest.sha256(bytes))
+        }
+        var lazily = RunningDigest()
+        lazily.update(bytes.lazy.map { $0 })
+        #expect(lazily.value() == Digest.sha256(bytes))
+    }
+}

@@ -22,14 +22,16 @@ final class LedgerFixture: Sendable {
         try TestDatabase(template: "ledger", on: server) { configuration in
             let connection = PostgresConnection(configuration: configuration)
             try connection.connect()
-            try connection.execute(try String(contentsOfFile: schemaFile, encoding: .utf8))
+            for file in try schemaFiles() { try connection.execute(try String(contentsOf: file, encoding: .utf8)) }
         }
     }
 
-    private static var schemaFile: String {
+    private static func schemaFiles() throws -> [URL] {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        return root.appending(path: "migrations/ledger/20261120000001_ledger.sql").path(percentEncoded: false)
+        return try FileManager.default.contentsOfDirectory(
+            at: root.appending(path: "migrations/ledger"), includingPropertiesForKeys: nil
+        ).filter { $0.pathExtension == "sql" }.sorted { $0.path() < $1.path() }
     }
 
     /// The text of a file in `specification`.

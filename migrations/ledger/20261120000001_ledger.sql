@@ -35,7 +35,8 @@ CREATE INDEX wallets_by_owner ON ledger.wallets (owner_id, id) WHERE owner_id IS
 
 -- Append-only. One row for each change of a wallet, without gaps; the balances and the status are those after it.
 -- kind: 1 opened, 2 pending, 3 posted, 4 completed, 5 reverted, 6 expired, 7 refused, 8 extended, 9 amended.
--- direction: 1 debit, 2 credit. purpose (on rows that create a transfer): 1 transfer, 2 reversal, 3 adjustment.
+-- direction: 1 debit, 2 credit. purpose (on rows that create a transfer): 1 transfer, 2 reversal, 3 adjustment; only a
+-- transfer can be pending, so a completion is never an adjustment's.
 -- counterparty: another wallet, or NULL for the asset's outside account. related_transfer: what a reversal reverses.
 -- chain: SHA-256 over the chain of the row before (32 zero bytes before the first) and all fields of this row.
 CREATE TABLE ledger.journal (
@@ -69,7 +70,7 @@ CREATE TABLE ledger.journal (
         AND (kind = 1) = (version = 1)
         AND (kind = 1 OR kind = 9) = (transfer_id IS NULL) AND (transfer_id IS NULL) = (direction IS NULL)
         AND (amount > 0 OR kind = 1 AND amount = 0) = (kind <> 9)
-        AND purpose BETWEEN 1 AND 3 AND (purpose IS NOT NULL) = (kind IN (2, 3, 7))
+        AND purpose BETWEEN 1 AND 3 AND (purpose IS NOT NULL) = (kind IN (2, 3, 7)) AND (kind <> 2 OR purpose = 1)
         AND (related_transfer IS NOT NULL) = coalesce(purpose = 2, false)
         AND octet_length(chain) = 32
         AND (key_digest IS NULL) = (reference_id IS NULL)
@@ -114,7 +115,7 @@ CREATE TABLE ledger.transfers (
         status BETWEEN 1 AND 3 AND direction BETWEEN 1 AND 2 AND amount > 0
         AND reversed_amount BETWEEN 0 AND amount AND (status = 2 OR reversed_amount = 0)
         AND (status = 1) = (resolved_version IS NULL))
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 70);
 
 -- The pending transfers that run out, by when; a row leaves with its transfer's resolution.
 CREATE TABLE ledger.expirations (

@@ -12,17 +12,12 @@ CREATE VIEW ledger.postings AS
 SELECT j.wallet_id, j.version, j.occurred_at, j.transfer_id, w.asset, l.line, l.account, l.amount
 FROM (
     SELECT e.*,
-        CASE WHEN e.kind = 1 OR e.direction = 1 THEN e.amount ELSE -e.amount END AS settled,
-        CASE WHEN e.kind = 4 AND e.counterparty IS NULL THEN (
-            SELECT c.purpose FROM ledger.transfers t
-            JOIN ledger.journal c ON c.wallet_id = t.wallet_id AND c.version = t.created_version
-            WHERE t.wallet_id = e.wallet_id AND t.transfer_id = e.transfer_id
-        ) ELSE e.purpose END AS aim
+        CASE WHEN e.kind = 1 OR e.direction = 1 THEN e.amount ELSE -e.amount END AS settled
     FROM ledger.journal e WHERE e.kind IN (1, 3, 4) AND e.amount <> 0
 ) j
 JOIN ledger.wallets w ON w.id = j.wallet_id
 CROSS JOIN LATERAL (VALUES
     (1, 'wallet:' || j.wallet_id, j.settled),
     (2, CASE WHEN j.counterparty IS NOT NULL THEN 'wallet:' || j.counterparty
-        WHEN j.aim = 3 THEN 'system' ELSE 'world' END, -j.settled)
+        WHEN j.purpose = 3 THEN 'system' ELSE 'world' END, -j.settled)
 ) l(line, account, amount);

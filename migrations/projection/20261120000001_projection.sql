@@ -48,7 +48,7 @@ CREATE TABLE projection.transfers (
     metadata text,
     actor text,
     PRIMARY KEY (wallet_id, transfer_id)
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 60);
 CREATE INDEX transfers_by_creation ON projection.transfers (wallet_id, created_version DESC);
 CREATE INDEX transfers_by_id ON projection.transfers (transfer_id);
 CREATE INDEX transfers_by_original ON projection.transfers (wallet_id, reverses) WHERE reverses IS NOT NULL;
