@@ -69,13 +69,19 @@ struct FreshReader: Sendable {
         return Reading(value: receipts, source: .ledger)
     }
 
-    /// The wallets that have a transfer with this id. Nobody but the projection knows, so it is given time to learn of
-    /// what was acknowledged a moment ago; none when it does not.
+    /// The wallets that have a transfer with this id; none when there are none. Nobody but the projection knows, so it
+    /// is given time to learn of what was acknowledged a moment ago: each event has had as long as a reader's patience
+    /// since it left. When nothing left for that long, nothing is waited for.
     func wallets(ofTransfer id: TransferID) async throws -> [WalletID] {
-        try await waitForProjection {
+        let look = {
             let wallets = try await service.past.wallets(ofTransfer: id)
             return wallets.isEmpty ? nil : wallets
-        } ?? []
+        }
+        if let wallets = try await look() { return wallets }
+        guard let since = try await service.past.sinceLastEvent(), since < patience else {
+            return try await look() ?? []
+        }
+        return try await waitForProjection(atMost: patience - since, look) ?? []
     }
 
     private func ledgerWallet(_ id: WalletID) async throws -> Wallet {
@@ -91,15 +97,17 @@ struct FreshReader: Sendable {
 
     /// The wallet's projection once it has reached `version`; nil when it did not in time.
     private func projection(of id: WalletID, reaching version: Int64) async throws -> Wallet? {
-        try await waitForProjection {
+        try await waitForProjection(atMost: patience) {
             let wallet = try await service.projection.wallet(id)
             return wallet.flatMap { $0.version >= version ? $0 : nil }
         }
     }
 
     /// What `look` finds, asked again with growing pauses; nil when it found nothing in time.
-    private func waitForProjection<Found: Sendable>(_ look: () async throws -> Found?) async throws -> Found? {
-        let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, patience.wholeNanoseconds))
+    private func waitForProjection<Found: Sendable>(
+        atMost time: Duration, _ look: () async throws -> Found?
+    ) async throws -> Found? {
+        let deadline = clock.monotonicNanoseconds() &+ UInt64(max(0, time.wholeNanoseconds))
         var pause = FreshReader.shortestPause
         while true {
             if let found = try await look() { return found }

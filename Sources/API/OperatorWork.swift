@@ -20,6 +20,10 @@ protocol OperatorWork: Sendable {
     func drifts() async throws -> [FoundDrift]
     /// Builds the projections of a wallet anew; nil when there is no such wallet.
     func rebuild(_ wallet: WalletID) async throws -> RebuildReport?
+    /// Asks for all projections to be built anew; the job that is not finished yet when there is one.
+    func rebuildAll(id: RawUUID, actor: String) async throws -> RebuildJob
+    /// The newest jobs.
+    func rebuilds() async throws -> [RebuildJob]
 }
 
 /// The work of administrators on the stores themselves.
@@ -28,15 +32,18 @@ public struct StoredOperatorWork: OperatorWork {
     private let projection: ProjectionReader
     private let rebuilder: Rebuilder
     private let totals: TotalsRebuilder
+    private let jobs: RebuildJobs
 
     /// Puts the tools together.
     public init(
-        outbox: OutboxAdministration, projection: ProjectionReader, rebuilder: Rebuilder, totals: TotalsRebuilder
+        outbox: OutboxAdministration, projection: ProjectionReader, rebuilder: Rebuilder, totals: TotalsRebuilder,
+        jobs: RebuildJobs
     ) {
         outboxRows = outbox
         self.projection = projection
         self.rebuilder = rebuilder
         self.totals = totals
+        self.jobs = jobs
     }
 
     func outbox() async throws -> OutboxStatistics { try await outboxRows.statistics() }
@@ -57,4 +64,8 @@ public struct StoredOperatorWork: OperatorWork {
             throw LedgerStoreError(reading: error)
         }
     }
+
+    func rebuildAll(id: RawUUID, actor: String) async throws -> RebuildJob { try await jobs.ask(id: id, by: actor) }
+
+    func rebuilds() async throws -> [RebuildJob] { try await jobs.newest(limit: 20) }
 }

@@ -16,6 +16,8 @@ protocol PastReading: Sendable {
     func audit(_ id: WalletID) async throws -> BalanceAudit?
     /// The wallets whose projected transfers have this id.
     func wallets(ofTransfer id: TransferID) async throws -> [WalletID]
+    /// For how long every committed event has been in the stream: zero while some are not, nil when that is long ago.
+    func sinceLastEvent() async throws -> Duration?
     /// The transfers with this id in the journals of wallets.
     func transfers(_ id: TransferID, in wallets: [WalletID]) async throws -> [TransferDetails]
     /// A wallet's totals by day or month; nil when nothing of it was counted yet.
@@ -51,6 +53,10 @@ struct StoredPast: PastReading {
 
     func wallets(ofTransfer id: TransferID) async throws -> [WalletID] {
         try await projection.wallets(ofTransfer: id)
+    }
+
+    func sinceLastEvent() async throws -> Duration? {
+        try await ledger.sinceLastEvent()
     }
 
     func transfers(_ id: TransferID, in wallets: [WalletID]) async throws -> [TransferDetails] {

@@ -34,6 +34,8 @@ enum Route: Int, CaseIterable, Sendable {
     case outboxRetry
     case drift
     case rebuild
+    case rebuildAll
+    case rebuilds
     case health
     case ready
 
@@ -51,7 +53,7 @@ enum Route: Int, CaseIterable, Sendable {
         case .adjust: .adjust
         case .move: .transfer
         case .wallets, .wallet, .transfers, .transfer, .batch, .transaction, .balance, .balanceAudit, .entries,
-            .analytics, .world, .outbox, .outboxRetry, .drift, .rebuild, .health, .ready:
+            .analytics, .world, .outbox, .outboxRetry, .drift, .rebuild, .rebuildAll, .rebuilds, .health, .ready:
             nil
         }
     }
@@ -60,9 +62,10 @@ enum Route: Int, CaseIterable, Sendable {
     var successStatus: Int {
         switch self {
         case .openWallet, .debit, .credit, .reverse, .adjust, .move: 201
+        case .rebuildAll: 202
         case .wallets, .wallet, .amend, .transfers, .transfer, .complete, .revert, .extend, .batch, .transaction,
-            .balance, .balanceAudit, .entries, .analytics, .world, .outbox, .outboxRetry, .drift, .rebuild, .health,
-            .ready:
+            .balance, .balanceAudit, .entries, .analytics, .world, .outbox, .outboxRetry, .drift, .rebuild, .rebuilds,
+            .health, .ready:
             200
         }
     }
@@ -122,6 +125,9 @@ enum Router {
         Resource(segments: [.word("v1"), .word("admin"), .word("outbox")], methods: [(.get, .outbox)]),
         Resource(
             segments: [.word("v1"), .word("admin"), .word("outbox"), .word("retry")], methods: [(.post, .outboxRetry)]),
+        Resource(
+            segments: [.word("v1"), .word("admin"), .word("projections"), .word("rebuild")],
+            methods: [(.get, .rebuilds), (.post, .rebuildAll)]),
         Resource(
             segments: [.word("v1"), .word("admin"), .word("projections"), .word("rebuild"), .walletID],
             methods: [(.post, .rebuild)]),

@@ -13,12 +13,16 @@ extension WalletAPI {
     ) async throws -> Answer {
         var errors = headers.repetitions
         _ = QueryParameters(request.query, allowed: [], errors: &errors)
-        _ = RequestDecoder.actor(headers, isRequired: true, &errors)
+        let actor = RequestDecoder.actor(headers, isRequired: true, &errors)
         guard errors.isEmpty else { throw Problem(invalid: errors) }
         switch destination.endpoint {
         case .outbox: return Answer.outbox(try await service.operators.outbox())
         case .outboxRetry: return try await retryOutbox(request, headers)
         case .drift: return Answer.drifts(try await service.operators.drifts())
+        case .rebuilds: return Answer.rebuilds(try await service.operators.rebuilds())
+        case .rebuildAll:
+            let job = try await service.operators.rebuildAll(id: decoder.newID(), actor: actor ?? "")
+            return Answer.rebuild(job, status: destination.endpoint.successStatus)
         default:
             guard let report = try await service.operators.rebuild(destination.walletID) else {
                 throw Problem(.walletNotFound, "There is no wallet with this id.")
@@ -93,6 +97,22 @@ extension Answer {
         return Answer(status: 200, body: writer.finish())
     }
 
+    fileprivate static func rebuild(_ job: RebuildJob, status: Int) -> Answer {
+        var writer = JSONWriter(capacity: 512)
+        writer.job(job)
+        return Answer(status: status, body: writer.finish())
+    }
+
+    fileprivate static func rebuilds(_ jobs: [RebuildJob]) -> Answer {
+        var writer = JSONWriter(capacity: 64 + jobs.count * 512)
+        writer.beginObject()
+        writer.array("items") { writer in
+            for job in jobs { writer.job(job) }
+        }
+        writer.endObject()
+        return Answer(status: 200, body: writer.finish())
+    }
+
     fileprivate static func rebuilt(_ report: RebuildReport) -> Answer {
         var writer = JSONWriter(capacity: 256)
         writer.beginObject()
@@ -109,5 +129,25 @@ extension Answer {
         }
         writer.endObject()
         return Answer(status: 200, body: writer.finish())
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func job(_ job: RebuildJob) {
+        beginObject()
+        member("id", job.id)
+        member("state", job.state.rawValue)
+        member("requested_by", job.requestedBy)
+        member("requested_at", job.requestedAt)
+        member("started_at", job.startedAt)
+        member("finished_at", job.finishedAt)
+        member("wallets_done", job.walletsDone)
+        name("wallets_total")
+        if let total = job.walletsTotal { integer(total) } else { null() }
+        member("entries", job.entries)
+        member("strays", job.strays)
+        member("discrepancies", job.discrepancies)
+        member("problem", job.problem)
+        endObject()
     }
 }

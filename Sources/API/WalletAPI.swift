@@ -72,7 +72,8 @@ public final class WalletAPI: Sendable {
         case .transfers: try await transfers(destination, request, headers)
         case .wallets, .transaction, .balance, .balanceAudit, .entries, .analytics, .world:
             try await past(destination, request, headers)
-        case .outbox, .outboxRetry, .drift, .rebuild: try await administration(destination, request, headers)
+        case .outbox, .outboxRetry, .drift, .rebuild, .rebuildAll, .rebuilds:
+            try await administration(destination, request, headers)
         case .health: Answer.status("alive")
         case .ready: try await readiness.answer()
         }

@@ -25,7 +25,8 @@ enum APICommand {
             "ledger-reads", context.schemas[0],
             LedgerReader.statements.merging(OutboxAdministration.statements) { first, _ in first }, size: connections)
         let projectionPool = context.makePool(
-            "projection-reads", context.schemas[1], ProjectionReader.statements, size: connections)
+            "projection-reads", context.schemas[1],
+            ProjectionReader.statements.merging(RebuildJobs.statements) { first, _ in first }, size: connections)
         let writer = context.makeWriter()
         guard let defaultAsset = context.assets[configuration[Settings.defaultAsset]] else {
             throw UsageError("WALLET_DEFAULT_ASSET is unknown")
@@ -59,7 +60,8 @@ extension ProcessContext {
             operators: StoredOperatorWork(
                 outbox: OutboxAdministration(pool: ledgerPool), projection: projected,
                 rebuilder: Rebuilder(ledger: ledger, projection: projection, assets: assets),
-                totals: TotalsRebuilder(ledger: ledger, projection: projection)))
+                totals: TotalsRebuilder(ledger: ledger, projection: projection),
+                jobs: RebuildJobs(pool: projectionPool)))
     }
 
     /// The public HTTP server.

@@ -109,6 +109,9 @@ public enum Settings {
         "Wallets looked at in a second for totals that are behind.")
     static let auditRate = ConfigurationKey<Int>.int(
         "WALLET_AUDIT_RATE", default: 200, in: 1...10_000_000, "Wallets audited in a second.")
+    static let rebuildRate = ConfigurationKey<Int>.int(
+        "WALLET_REBUILD_RATE", default: 500, in: 1...10_000_000,
+        "Wallets rebuilt in a second after POST /v1/admin/projections/rebuild.")
     static let expiryPoll = ConfigurationKey<Duration>.milliseconds(
         "WALLET_EXPIRY_POLL_MS", default: 500, in: 10...60_000, "Between looks for transfers that ran out.")
 
@@ -153,7 +156,7 @@ public enum Settings {
     static let events: [any AnyConfigurationKey] = [
         natsURL, stream, streamReplicas, streamMaxBytes, streamMaxAge, streamDuplicateWindow, consumer,
         outboxRetention, outboxPoll, outboxLease, projectorBatch, projectorPace, totalsPace, totalsRate, auditRate,
-        expiryPoll,
+        rebuildRate, expiryPoll,
     ]
 
     static let userWallets: [any AnyConfigurationKey] = [userAssets]

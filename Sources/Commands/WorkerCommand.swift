@@ -50,6 +50,9 @@ enum WorkerCommand {
             configuration: context.projectorConfiguration(stream), database: context.projection,
             connection: consuming, logger: context.logger, metrics: context.metrics,
             onApplied: { totals.noticed($0) })
+        let rebuilds = RebuildWorker(
+            configuration: context.rebuildConfiguration, ledger: context.ledger, projection: context.projection,
+            assets: context.assets, logger: context.logger, metrics: context.metrics)
         let expirer = Expirer(
             pool: pool, writer: writer, poll: configuration[Settings.expiryPoll], logger: context.logger,
             metrics: context.metrics)
@@ -65,7 +68,8 @@ enum WorkerCommand {
         context.logger.info("wallet worker starts", ["version": .string(WalletProgram.version)])
         let provisioner = context.makeProvisioner(writer: writer, pool: pool, connection: consuming)
         let services: [(any Service)?] = [
-            pool, writer, publishing, consuming, operators, auditor, totals, projector, relay, expirer, provisioner,
+            pool, writer, publishing, consuming, operators, auditor, totals, rebuilds, projector, relay, expirer,
+            provisioner,
         ]
         return await context.run(services.compactMap { $0 })
     }
@@ -117,6 +121,12 @@ extension ProcessContext {
         var auditor = AuditorConfiguration()
         auditor.rate = configuration[Settings.auditRate]
         return auditor
+    }
+
+    fileprivate var rebuildConfiguration: RebuildConfiguration {
+        var rebuilds = RebuildConfiguration()
+        rebuilds.rate = configuration[Settings.rebuildRate]
+        return rebuilds
     }
 
     fileprivate var totalsConfiguration: TotalsConfiguration {

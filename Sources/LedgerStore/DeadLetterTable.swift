@@ -43,6 +43,9 @@ public struct DeadLetterTable: Sendable {
         self.columns = columns
     }
 
+    /// Lists letters behind a number.
+    var listing: String { "SELECT \(columns) FROM \(table) WHERE id > $1 ORDER BY id LIMIT $2" }
+
     /// The letters behind the number `after`, oldest first, at most `limit`.
     public func letters(
         after: Int64 = 0, limit: Int, on connection: PostgresConnection
@@ -50,8 +53,7 @@ public struct DeadLetterTable: Sendable {
         let parameters = PostgresParameters()
         parameters.append(int8: after)
         parameters.append(int8: Int64(limit))
-        let sql = "SELECT \(columns) FROM \(table) WHERE id > $1 ORDER BY id LIMIT $2"
-        return try Self.letters(of: try connection.query(sql: sql, parameters))
+        return try Self.letters(of: try connection.query(sql: listing, parameters))
     }
 
     /// One letter; nil when there is none.

@@ -47,6 +47,13 @@ enum HistoryStatements {
             AND t.resolved_version <> t.created_version
         WHERE t.wallet_id = $1 AND t.transfer_id = $2
         """,
+        // Events that wait, or else when the last one left; each by the end of a partial index.
+        "history_last_event": """
+        SELECT EXISTS (SELECT FROM ledger.outbox WHERE published_at IS NULL),
+            (extract(epoch FROM now() - (
+                SELECT published_at FROM ledger.outbox WHERE published_at IS NOT NULL
+                ORDER BY published_at DESC LIMIT 1)) * 1000000)::int8
+        """,
         "history_wallets_of_owner": """
         SELECT \(Statements.walletColumns("w")) FROM ledger.wallets w
         WHERE w.owner_id = $1 AND w.id >= $2 ORDER BY w.id LIMIT $3

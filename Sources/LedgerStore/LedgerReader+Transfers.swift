@@ -2,6 +2,16 @@ public import Ledger
 import Postgres
 
 extension LedgerReader {
+    /// For how long every committed event has been in the stream: zero while some are not, nil when that is longer ago
+    /// than the outbox remembers. What is older is in the projections unless these are behind.
+    public func sinceLastEvent() async throws -> Duration? {
+        try await pool.perform { connection in
+            let result = try connection.query("history_last_event")
+            if try result.bool(0, 0) { return .zero }
+            return try result.optionalInt64(0, 1).map { .microseconds(max(0, $0)) }
+        }
+    }
+
     /// The transfers with this id that the journals of `wallets` and of the wallets on their other sides hold, with
     /// their entries. Usually one; more only where clients gave the same id to transfers of unrelated wallets.
     public func transfers(_ id: TransferID, in wallets: [WalletID]) async throws -> [TransferDetails] {

@@ -129,19 +129,3 @@ private final class EndOfSweep: Sendable {
     var at: UInt64 { value.load(ordering: .relaxed) }
     func set(_ moment: UInt64) { value.store(moment, ordering: .relaxed) }
 }
-
-/// Keeps work at a rate.
-private struct Pace {
-    private let clock: Clock
-    private var next: UInt64 = 0
-
-    init(clock: Clock) { self.clock = clock }
-
-    /// The pause to make after work of this cost, so that `rate` cost units are done each second.
-    mutating func pause(after cost: Double, rate: Int) -> Duration {
-        let now = clock.monotonicNanoseconds()
-        // What was not used before is gone: no bursts after a pause.
-        next = max(next, now - min(now, 100_000_000)) + UInt64(cost / Double(max(1, rate)) * 1e9)
-        return next > now ? .nanoseconds(Int64(clamping: next - now)) : .zero
-    }
-}

@@ -135,6 +135,31 @@ enum ProjectionStatements {
         "forget_wallet": "DELETE FROM projection.wallets WHERE id = $1 AND version = $2",
     ]
 
+    /// The greatest creation version up to which all transfers of wallet `$1` were created before `moment`; nothing
+    /// without a moment. A wallet's moments never run backwards, so halving finds it with a look-up by key for each
+    /// halving: no index on the moment, which every write would have to keep.
+    private static func lastVersion(before moment: String) -> String {
+        """
+        (WITH RECURSIVE span(low, high) AS (
+            SELECT 0::int8, (SELECT created_version FROM projection.transfers WHERE wallet_id = $1
+                ORDER BY created_version DESC LIMIT 1)
+            WHERE \(moment)::timestamptz IS NOT NULL
+            UNION ALL
+            SELECT CASE WHEN m.created_at >= \(moment) THEN s.low ELSE h.middle END,
+                CASE WHEN m.created_at >= \(moment) THEN m.created_version - 1 ELSE s.high END
+            FROM span s
+            CROSS JOIN LATERAL (SELECT (s.low + s.high + 1) / 2 AS middle) h
+            LEFT JOIN LATERAL (
+                SELECT n.created_version, n.created_at FROM projection.transfers n
+                WHERE n.wallet_id = $1 AND n.created_version > s.low AND n.created_version <= h.middle
+                ORDER BY n.created_version DESC LIMIT 1
+            ) m ON true
+            WHERE s.low < s.high
+        )
+        SELECT low FROM span WHERE low = high)
+        """
+    }
+
     /// Reads of `ProjectionReader`.
     static let reader: [String: String] = [
         "projection_wallet": "SELECT \(walletColumns) FROM projection.wallets WHERE id = $1",
@@ -149,6 +174,8 @@ enum ProjectionStatements {
             \(reversedAmount)
         FROM projection.transfers t JOIN projection.wallets w ON w.id = t.wallet_id
         WHERE t.wallet_id = $1 AND t.created_version < $2
+            AND t.created_version > coalesce(\(lastVersion(before: "$5")), 0)
+            AND t.created_version <= coalesce(\(lastVersion(before: "$6")), 9223372036854775807)
             AND ($3::int2 IS NULL OR t.status = $3) AND ($4::int2 IS NULL OR t.direction = $4)
             AND ($5::timestamptz IS NULL OR t.created_at >= $5) AND ($6::timestamptz IS NULL OR t.created_at < $6)
         ORDER BY t.created_version DESC LIMIT $7

@@ -52,7 +52,7 @@ public struct TotalsRebuilder: Sendable {
                 guard progress(report), wallets.count == Self.page else { break }
                 cursor = wallets.last
             }
-            try removeStrays(writer, &report)
+            report.strays = try writer.removeStrays(after: nil)
             return report
         }
     }
@@ -61,19 +61,5 @@ public struct TotalsRebuilder: Sendable {
         let writer = try TotalsWriter(ledger: ledger, projection: projection)
         try writer.connect()
         return writer
-    }
-
-    private func removeStrays(_ writer: TotalsWriter, _ report: inout Report) throws {
-        var cursor: WalletID?
-        while true {
-            let counted = try writer.counted(after: cursor, limit: Self.page)
-            guard let last = counted.last else { return }
-            let known = Set(try writer.known(from: counted))
-            for stray in counted where !known.contains(stray) {
-                _ = try writer.rebuild(stray)
-                report.strays += 1
-            }
-            cursor = last
-        }
     }
 }

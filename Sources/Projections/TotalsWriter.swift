@@ -17,6 +17,8 @@ final class TotalsWriter {
 
     /// Entries of one wallet counted at once.
     static let entriesMax = 2000
+    /// Wallets looked at together for strays.
+    private static let strayPage = 500
 
     private let ledger: PostgresConnection
     private let projection: PostgresConnection
@@ -185,12 +187,12 @@ final class TotalsWriter {
         return (behind, known.rowCount < limit ? nil : last)
     }
 
-    /// The wallets in id order after `id` that have totals.
-    func counted(after id: WalletID?, limit: Int) throws -> [WalletID] {
+    /// The wallets in id order after `id` that have totals, up to `last` or to the end.
+    func counted(after id: WalletID?, through last: WalletID? = nil, limit: Int) throws -> [WalletID] {
         guard let start = RawUUID.following(id?.uuid) else { return [] }
         parameters.removeAll()
         parameters.append(uuid: start.bits)
-        parameters.append(uuid: UInt128.max)
+        parameters.append(uuid: last?.uuid.bits ?? .max)
         parameters.append(int8: Int64(limit))
         let result = try projection.query("totals_versions", parameters)
         return try (0..<result.rowCount).map { WalletID(RawUUID(bits: try result.uuid($0, 0))) }
@@ -206,8 +208,23 @@ final class TotalsWriter {
         return try (0..<result.rowCount).map { WalletID(RawUUID(bits: try result.uuid($0, 0))) }
     }
 
+    /// Removes the totals of the wallets after `first` up to `last` that the ledger does not know; how many.
+    func removeStrays(after first: WalletID?, through last: WalletID? = nil) throws -> Int {
+        var (cursor, strays) = (first, 0)
+        while true {
+            let counted = try counted(after: cursor, through: last, limit: Self.strayPage)
+            guard let end = counted.last else { return strays }
+            let known = Set(try known(from: counted))
+            for stray in counted where !known.contains(stray) {
+                _ = try rebuild(stray)
+                strays += 1
+            }
+            cursor = end
+        }
+    }
+
     /// Those of `wallets` that the ledger knows.
-    func known(from wallets: [WalletID]) throws -> [WalletID] {
+    private func known(from wallets: [WalletID]) throws -> [WalletID] {
         let array = PostgresArray(of: .uuid)
         for wallet in wallets { array.append(uuid: wallet.uuid.bits) }
         parameters.removeAll()

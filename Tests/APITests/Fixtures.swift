@@ -84,6 +84,7 @@ struct EmptyPast: PastReading {
     func wallets(owner: String, after: WalletID?, limit: Int) async throws -> [Wallet] { [] }
     func audit(_ id: WalletID) async throws -> BalanceAudit? { nil }
     func wallets(ofTransfer id: TransferID) async throws -> [WalletID] { [] }
+    func sinceLastEvent() async throws -> Duration? { nil }
     func transfers(_ id: TransferID, in wallets: [WalletID]) async throws -> [TransferDetails] { [] }
     func totals(of wallet: WalletID, _ query: TotalsQuery) async throws -> WalletTotals? { nil }
     func outsideAccounts() async throws -> [OutsideAccount] { [] }
@@ -96,4 +97,6 @@ struct IdleOperators: OperatorWork {
     func resendOutbox(from: Timestamp, to: Timestamp) async throws -> Int { 5 }
     func drifts() async throws -> [FoundDrift] { [] }
     func rebuild(_ wallet: WalletID) async throws -> RebuildReport? { nil }
+    func rebuildAll(id: RawUUID, actor: String) async throws -> RebuildJob { throw MissingFixture() }
+    func rebuilds() async throws -> [RebuildJob] { [] }
 }

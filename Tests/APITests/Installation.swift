@@ -33,7 +33,8 @@ final class Installation: Sendable {
             name: "ledger", configuration: configuration, size: 2,
             statements: LedgerReader.statements.merging(OutboxAdministration.statements) { first, _ in first })
         let projection = PostgresPool(
-            name: "projection", configuration: configuration, size: 2, statements: ProjectionReader.statements)
+            name: "projection", configuration: configuration, size: 2,
+            statements: ProjectionReader.statements.merging(RebuildJobs.statements) { first, _ in first })
         let services: [any Service] = [ledger, projection, writer]
         self.services = services
         self.writer = writer
@@ -51,7 +52,8 @@ final class Installation: Sendable {
                     outbox: OutboxAdministration(pool: ledger),
                     projection: ProjectionReader(pool: projection, assets: assets),
                     rebuilder: Rebuilder(ledger: configuration, projection: configuration, assets: assets),
-                    totals: TotalsRebuilder(ledger: configuration, projection: configuration))),
+                    totals: TotalsRebuilder(ledger: configuration, projection: configuration),
+                    jobs: RebuildJobs(pool: projection))),
             configuration: APIConfiguration(
                 assets: assets, defaultAsset: try asset(), projectionPatience: patience),
             readiness: [], metrics: metrics, logger: .silent)

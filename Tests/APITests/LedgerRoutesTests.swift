@@ -215,6 +215,16 @@ import Testing
             let totals = try await site.send("GET", "\(path)/analytics").json
             #expect(text(totals["items"]?.array?.first, "debit_amount") == "5.00")
             #expect(await ask("POST", "/v1/admin/projections/rebuild/\(Self.stranger)").status == 404)
+            let all = "/v1/admin/projections/rebuild"
+            #expect(await site.send("POST", all).status == 400)
+            #expect(try await ask("GET", all).json["items"]?.array?.isEmpty == true)
+            let asked = await ask("POST", all)
+            #expect(asked.status == 202)
+            #expect(try text(asked.json, "state") == "waiting")
+            #expect(try text(asked.json, "requested_by") == "ann")
+            // There is one until it is done.
+            #expect(try await ask("POST", all).json == asked.json)
+            #expect(try await ask("GET", all).json["items"]?.array == [asked.json])
         }
     }
 }

@@ -49,6 +49,8 @@ import Testing
         #expect(try route("POST", "/v1/admin/outbox/retry") == .outboxRetry)
         #expect(try route("GET", "/v1/admin/drift") == .drift)
         #expect(try route("POST", "/v1/admin/projections/rebuild/\(Self.id)") == .rebuild)
+        #expect(try route("POST", "/v1/admin/projections/rebuild") == .rebuildAll)
+        #expect(try route("GET", "/v1/admin/projections/rebuild") == .rebuilds)
         #expect(try route("GET", "/v1/health") == .health)
         #expect(try route("HEAD", "/v1/ready") == .ready)
     }

@@ -91,6 +91,53 @@ import Testing
         try await fixture.stop()
     }
 
+    /// Each side of a transfer between wallets has a row of its own, and each expirer may begin at either side.
+    @Test func aTransferBetweenWalletsExpiresOnceOnBothSides() async throws {
+        let fixture = try await runOnOwnThread("fixture") { try LedgerFixture() }
+        var wallets: [WalletID] = []
+        for _ in 0..<6 { wallets.append(try await fixture.open(100_000).id) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<120 {
+                // Crosswise: each wallet pays and is paid.
+                let (from, to) = (wallets[number % 6], wallets[(number + 1 + number / 6 % 5) % 6])
+                let expiry: TransferOrder.Expiry = number < 100 ? .after(seconds: 60) : .after(seconds: 3600)
+                group.addTask {
+                    _ = try await fixture.submit(.between(from, to, 7, id: fixture.newTransferID(), expiry: expiry))
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try fixture.number("SELECT count(*) FROM ledger.expirations") == 240)
+        let time = SettableTime()
+        let workers = try (0..<2).map { _ in try Worker(fixture.database, clock: time.clock) }
+        time.advance(seconds: 120)
+        try await eventually("what ran out is released") {
+            try fixture.number("SELECT count(*) FROM ledger.expirations") == 40
+        }
+        for worker in workers { try await worker.stop() }
+        #expect(workers.reduce(0) { $0 + $1.count("wallet_expired_transfers_total") } == 100)
+        #expect(workers.allSatisfy { $0.count("wallet_expiry_stale_rows_total") == 0 })
+        // Both journals have the release, in opposite directions, and once.
+        #expect(
+            try fixture.number(
+                """
+                SELECT count(*) FROM (
+                    SELECT transfer_id FROM ledger.journal WHERE kind = 6 GROUP BY transfer_id
+                    HAVING count(*) = 2 AND count(DISTINCT wallet_id) = 2 AND sum(direction) = 3) once
+                """) == 100)
+        #expect(try fixture.number("SELECT count(*) FROM ledger.journal WHERE kind = 6") == 200)
+        #expect(try fixture.number("SELECT count(*) FROM ledger.transfers WHERE status = 3") == 200)
+        for wallet in wallets {
+            let stored = try fixture.stored(wallet).wallet
+            #expect(stored.balance == 100_000)
+            try fixture.expectSoundBooks(of: wallet)
+        }
+        // The holds that are left are those of the 20 transfers that run for an hour.
+        #expect(try fixture.number("SELECT sum(pending_credit)::int8 FROM ledger.wallets") == 140)
+        #expect(try fixture.number("SELECT sum(pending_debit)::int8 FROM ledger.wallets") == 140)
+        try await fixture.stop()
+    }
+
     @Test func aResolvedTransferIsNotExpiredAndAStaleRowIsRemoved() async throws {
         let fixture = try await runOnOwnThread("fixture") { try LedgerFixture() }
         let wallet = try await fixture.open(1000).id

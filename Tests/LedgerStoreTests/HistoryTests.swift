@@ -29,6 +29,24 @@ import Testing
         fixture.database.drop()
     }
 
+    @Test func itIsKnownSinceWhenAllEventsHaveLeft() async throws {
+        try await Self.run { fixture, reader in
+            #expect(try await reader.sinceLastEvent() == nil)
+            let connection = try fixture.database.connect()
+            defer { connection.close() }
+            for _ in 0..<2 { _ = try await fixture.open(1) }
+            #expect(try await reader.sinceLastEvent() == .zero)
+            try connection.execute(
+                "UPDATE ledger.outbox SET published_at = now() - interval '1 hour' WHERE id = "
+                    + "(SELECT id FROM ledger.outbox LIMIT 1)")
+            #expect(try await reader.sinceLastEvent() == .zero)
+            try connection.execute(
+                "UPDATE ledger.outbox SET published_at = now() - interval '50 s' WHERE published_at IS NULL")
+            let since = try #require(try await reader.sinceLastEvent())
+            #expect(since >= .seconds(50) && since < .seconds(3000))
+        }
+    }
+
     @Test func statementsPageBothWaysWithRunningBalances() async throws {
         try await Self.run { fixture, reader in
             let wallet = try await fixture.open(1000).id

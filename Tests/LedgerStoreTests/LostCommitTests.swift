@@ -45,35 +45,95 @@ import Testing
         try await fixture.stop()
     }
 
+    /// Nothing can be looked up: the answer is that the outcome is unknown, and the repeat finds it out.
+    @Test(arguments: [true, false])
+    func anOutcomeThatCannotBeFoundOutIsCalledUnknown(commitArrives: Bool) async throws {
+        let database = try LedgerFixture.migrated()
+        let proxy = try FaultProxy(upstream: database.server.port)
+        var bounds = LedgerFixture.patientBounds
+        bounds.lanes = 1
+        bounds.lookUpTimeout = .milliseconds(200)
+        let fixture = try LedgerFixture(database: database, port: proxy.port, bounds: bounds)
+        let wallet = try await fixture.open(1000)
+        let debit = Ledger.Operation.transfer(wallet.id, .debit, 1, id: fixture.newTransferID(), atOnce: true)
+        // Nobody listens there.
+        proxy.redirect(to: 1)
+        proxy.when("COMMIT\0", .toServer, forwards: commitArrives, then: .close)
+        await #expect(throws: LedgerStoreError.outcomeUnknown) { try await fixture.submit(debit) }
+        proxy.redirect(to: database.server.port)
+        let repeated = try await settled(debit, fixture)
+        guard case (true, .replayed(.applied)) = (commitArrives, repeated) else {
+            guard case (false, .applied) = (commitArrives, repeated) else { throw Unexpected(repeated) }
+            return try await expectOneDebit(wallet.id, fixture)
+        }
+        try await expectOneDebit(wallet.id, fixture)
+    }
+
+    /// A refusal is stored and its commit lost: whoever asked first is not told that this is a repeat.
+    @Test(arguments: [true, false])
+    func aStoredRefusalWhoseCommitWasLostIsNoReplay(commitArrives: Bool) async throws {
+        let database = try LedgerFixture.migrated()
+        let proxy = try FaultProxy(upstream: database.server.port)
+        let fixture = try fixture(proxy, database)
+        let wallet = try await fixture.open(1000)
+        let held = fixture.newTransferID()
+        _ = try await fixture.submit(.transfer(wallet.id, .credit, 10, id: held))
+        let tooMuch = Ledger.Operation.complete(wallet.id, held, cents: 11, key: IdempotencyKey("k"))
+        proxy.when("COMMIT\0", .toServer, forwards: commitArrives, then: .close)
+        let first = try await fixture.submit(tooMuch)
+        guard case .refused(let refusal, recorded: true) = first else { throw Unexpected(first) }
+        #expect(proxy.fired == 1)
+        #expect(try await fixture.submit(tooMuch) == .replayed(.refused(refusal)))
+        try await fixture.stop()
+    }
+
+    /// A server that is killed leaves its sessions alive for a moment: until they notice, one may still take a batch,
+    /// commit it or die over it. Then the outcome is known, or it is called unknown; what is answered as not recorded
+    /// never was.
     @Test func whileTheDatabaseIsAwayWritesAreRefusedAndThenWorkAgain() async throws {
         let server = try PostgresServer(durable: true)
         defer { server.remove() }
         try server.start()
         let database = try LedgerFixture.migrated(on: server)
-        let fixture = try LedgerFixture(database: database)
+        var bounds = LedgerFixture.patientBounds
+        bounds.lookUpTimeout = .milliseconds(200)
+        let fixture = try LedgerFixture(database: database, bounds: bounds)
         let wallet = try await fixture.open(1000)
-        let keyed = Ledger.Operation.transfer(
-            wallet.id, .debit, 5, id: fixture.newTransferID(), atOnce: true, key: IdempotencyKey("once"))
+        let debit = Ledger.Operation.transfer(wallet.id, .debit, 1, id: fixture.newTransferID(), atOnce: true)
         server.kill()
-        // The session may still have looked alive, and then nobody knows whether the commit got through.
-        do {
-            _ = try await fixture.submit(keyed)
-            Issue.record("applied without a database")
-        } catch let error as LedgerStoreError {
-            #expect(error == .unavailable || error == .outcomeUnknown)
-        }
-        await #expect(throws: LedgerStoreError.unavailable) {
-            try await fixture.submit(.transfer(wallet.id, .debit, 1, id: fixture.newTransferID(), hasClientID: false))
+        var mayBeThere = false
+        try await eventually("writes are refused") {
+            do {
+                _ = try await fixture.submit(debit)
+                mayBeThere = true
+                return false
+            } catch LedgerStoreError.outcomeUnknown {
+                mayBeThere = true
+                return false
+            } catch LedgerStoreError.unavailable {
+                return true
+            }
         }
         try server.start()
-        try await eventually("the writer to recover") {
-            let verdict = try? await fixture.submit(
-                .transfer(wallet.id, .debit, 1, id: fixture.newTransferID(), hasClientID: false, atOnce: true))
-            if case .applied = verdict { return true }
-            return false
+        let verdict = try await settled(debit, fixture)
+        if case .replayed = verdict, !mayBeThere { throw Unexpected(verdict) }
+        try await expectOneDebit(wallet.id, fixture)
+    }
+
+    /// Repeats an operation until it is answered.
+    private func settled(_ operation: Ledger.Operation, _ fixture: LedgerFixture) async throws -> Decision.Verdict {
+        var verdict: Decision.Verdict?
+        try await eventually("the writer recovers") {
+            verdict = try? await fixture.submit(operation)
+            return verdict != nil
         }
-        _ = try await fixture.submit(keyed)
-        #expect(try fixture.stored(wallet.id).wallet.balance == 1006)
+        return try #require(verdict)
+    }
+
+    private func expectOneDebit(_ wallet: WalletID, _ fixture: LedgerFixture) async throws {
+        #expect(try fixture.stored(wallet).wallet.balance == 1001)
+        let audit = try fixture.audit(wallet)
+        #expect(audit.rows == 2 && audit.problems.isEmpty)
         try await fixture.stop()
     }
 

@@ -42,3 +42,26 @@ CREATE TABLE projection.drift (
     last_seen_at timestamptz NOT NULL,
     PRIMARY KEY (wallet_id, version, kind, problem)
 );
+
+-- Rebuilds of all projections that administrators asked for. A worker that takes one up notes how far it is to go
+-- (last_wallet, in id order) and, after each page, how far it has come (reached): another one goes on from there.
+-- Not finished is at most one: whoever asks meanwhile is told of it. problem: the first of the discrepancies that the
+-- journal itself has, or why the rebuild was given up.
+CREATE TABLE projection.rebuilds (
+    id uuid PRIMARY KEY,
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    requested_by text NOT NULL,
+    started_at timestamptz,
+    finished_at timestamptz,
+    has_failed boolean NOT NULL DEFAULT false,
+    last_wallet uuid,
+    reached uuid,
+    wallets_total bigint,
+    wallets_done bigint NOT NULL DEFAULT 0,
+    entries bigint NOT NULL DEFAULT 0,
+    strays bigint NOT NULL DEFAULT 0,
+    discrepancies bigint NOT NULL DEFAULT 0,
+    problem text
+);
+CREATE UNIQUE INDEX rebuilds_unfinished ON projection.rebuilds ((finished_at IS NULL)) WHERE finished_at IS NULL;
+CREATE INDEX rebuilds_by_request ON projection.rebuilds (requested_at);
