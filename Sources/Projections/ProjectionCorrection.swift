@@ -2,10 +2,11 @@ import Events
 import Ledger
 import Postgres
 
-/// A projected transfer whose version the journal does not know.
-struct FalseTransfer {
+/// A projected transfer as it was seen.
+struct SeenTransfer {
     let id: TransferID
     let version: Int64
+    let createdVersion: Int64
 }
 
 /// Corrects projections from the journal in short transactions, each of which leaves every row as it was or as the
@@ -18,7 +19,7 @@ struct ProjectionCorrection {
 
     /// Writes the transfers of `events` where the projection has nothing newer. False ones give way first, if they are
     /// still as they were seen.
-    func transfers(of wallet: WalletID, _ events: [WalletEvent], replacing seen: [FalseTransfer] = []) throws {
+    func transfers(of wallet: WalletID, _ events: [WalletEvent], replacing seen: [SeenTransfer] = []) throws {
         try connection.pipeline { pipeline in
             try pipeline.sendBegin()
             var statements = 2
@@ -75,7 +76,7 @@ struct ProjectionCorrection {
         try pipeline.send("forget_wallet", parameters)
     }
 
-    private func sendForget(_ transfers: [FalseTransfer], of wallet: WalletID, on pipeline: PostgresPipeline) throws {
+    private func sendForget(_ transfers: [SeenTransfer], of wallet: WalletID, on pipeline: PostgresPipeline) throws {
         let (ids, versions) = (PostgresArray(of: .uuid), PostgresArray(of: .int8))
         for transfer in transfers {
             ids.append(uuid: transfer.id.uuid.bits)

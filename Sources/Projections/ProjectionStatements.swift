@@ -124,8 +124,9 @@ enum ProjectionStatements {
         ) k WHERE p.id = k.id
         """,
         "projected_versions": """
-        SELECT transfer_id, version FROM projection.transfers
-        WHERE wallet_id = $1 AND transfer_id >= $2 ORDER BY transfer_id LIMIT $3
+        SELECT transfer_id, version, created_version FROM projection.transfers
+        WHERE wallet_id = $1 AND (created_version, transfer_id) > ($2, $3)
+        ORDER BY created_version, transfer_id LIMIT $4
         """,
         // Only what is still as it was seen: a projector may have been there since.
         "forget_transfers": """

@@ -78,16 +78,18 @@ struct ProjectionView {
         return found
     }
 
-    /// The versions of a wallet's projected transfers after `id` in id order, from the beginning when nil.
-    func versions(of wallet: WalletID, after id: TransferID?, limit: Int) throws -> [FalseTransfer] {
-        guard let start = RawUUID.following(id?.uuid) else { return [] }
+    /// The versions of a wallet's projected transfers after `last` as they were created, from the beginning when nil.
+    func versions(of wallet: WalletID, after last: SeenTransfer?, limit: Int) throws -> [SeenTransfer] {
         parameters.removeAll()
         parameters.append(uuid: wallet.uuid.bits)
-        parameters.append(uuid: start.bits)
+        parameters.append(int8: last?.createdVersion ?? .min)
+        parameters.append(uuid: last?.id.uuid.bits ?? 0)
         parameters.append(int8: Int64(limit))
         let result = try connection.query("projected_versions", parameters)
         return try (0..<result.rowCount).map {
-            FalseTransfer(id: TransferID(RawUUID(bits: try result.uuid($0, 0))), version: try result.int64($0, 1))
+            SeenTransfer(
+                id: TransferID(RawUUID(bits: try result.uuid($0, 0))), version: try result.int64($0, 1),
+                createdVersion: try result.int64($0, 2))
         }
     }
 

@@ -59,7 +59,7 @@ struct RebuildSession {
     /// Looks at each projected transfer, and then whether the journal has its version: whatever a projector stored
     /// is in the journal by then.
     private func replaceFalseTransfers(of id: WalletID, by wallet: Wallet?) throws {
-        var cursor: TransferID?
+        var cursor: SeenTransfer?
         while true {
             let seen = try view.versions(of: id, after: cursor, limit: Self.piece)
             let lacking = try journal.lacking(seen.map { ($0.id, $0.version) }, of: id)
@@ -68,7 +68,7 @@ struct RebuildSession {
                 try correction.transfers(of: id, right, replacing: seen.filter { lacking.contains($0.id) })
             }
             guard seen.count == Self.piece else { return }
-            cursor = seen.last?.id
+            cursor = seen.last
         }
     }
 

@@ -107,7 +107,7 @@ import Testing
         }
         let writer = ProjectionStatements.writer
         try Self.expect("projected_range", writer["projected_range"], "\(few), \(many), 50", on: connection)
-        try Self.expect("projected_versions", writer["projected_versions"], "\(many), \(few), 50", on: connection)
+        try Self.expect("projected_versions", writer["projected_versions"], "\(many), 700, \(few), 50", on: connection)
         let totals = TotalsStatements.projection["totals_versions"]
         try Self.expect("totals_versions", totals, "\(few), \(many), 50", on: connection)
         // Operators' commands work without the settings of the service.

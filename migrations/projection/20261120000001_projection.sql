@@ -20,6 +20,7 @@ CREATE TABLE projection.wallets (
 ) WITH (fillfactor = 70);
 
 -- version: the wallet version of the transfer's newest entry; wallet_*: the wallet as that entry left it.
+-- The transfer comes first in the key: one index serves those who know only its id.
 -- What reversals gave back of a transfer is the sum of those that name it in reverses: so it does not matter in which
 -- order their events arrive.
 CREATE TABLE projection.transfers (
@@ -47,10 +48,9 @@ CREATE TABLE projection.transfers (
     note text,
     metadata text,
     actor text,
-    PRIMARY KEY (wallet_id, transfer_id)
+    PRIMARY KEY (transfer_id, wallet_id)
 ) WITH (fillfactor = 60);
 CREATE INDEX transfers_by_creation ON projection.transfers (wallet_id, created_version DESC);
-CREATE INDEX transfers_by_id ON projection.transfers (transfer_id);
 CREATE INDEX transfers_by_original ON projection.transfers (wallet_id, reverses) WHERE reverses IS NOT NULL;
 
 -- Events that no projector could apply, kept with the reason until an operator decides.
