@@ -27,6 +27,7 @@ BEGIN
             role);
         EXECUTE format('GRANT DELETE ON ledger.expirations, ledger.outbox TO %I', role);
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON ledger.dead_letters TO %I', role);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION ledger.require_count(bigint, bigint) TO %I', role);
     END IF;
 END
 $$;

@@ -25,6 +25,9 @@ struct BatchCommitter {
     }
 
     private static let attemptsMax = 4
+    /// Microseconds after a commit was sent during which its outbox row must still be there: the shortest retention
+    /// that can be configured is 60 s, and the clocks differ by some seconds at most.
+    private static let lookUpTrust: Int64 = 45_000_000
 
     private let session: LaneSession
     private let configuration: LedgerWriterConfiguration
@@ -133,7 +136,9 @@ struct BatchCommitter {
             }
             logger.error(
                 "batch refused by the database", ["operations": .int(Self.count(batch)), "error": .describing(error)])
-            let isRepeatable = isPassing || batch.count > 1 || Self.isCollision(error)
+            // Under locks nobody changed anything meanwhile: then a row does not fit the journal.
+            let isHarmed = batch.count == 1 && (error as? PostgresError)?.sqlState == .serializationFailure
+            let isRepeatable = !isHarmed && (isPassing || batch.count > 1 || Self.isCollision(error))
             fail(batch, isRepeatable ? .unavailable : .inconsistent("\(error)"))
         }
     }
@@ -174,16 +179,13 @@ struct BatchCommitter {
             for answer in answers { answer.give() }
             return .done
         } catch {
-            if trusting, Self.isStale(error) { return takeBack(needs) }
-            return classify(error)
+            guard trusting, Self.isStale(error) else { return classify(error) }
+            session.connection.rollback()
+            metrics.conflicts.increment()
+            // A key or an id that somebody has used already says nothing against what is remembered.
+            if !Self.isCollision(error) { memory.wasWrong(about: needs.wallets) }
+            return .stale
         }
-    }
-
-    private mutating func takeBack(_ needs: BatchNeeds) -> Attempt {
-        session.connection.rollback()
-        metrics.conflicts.increment()
-        memory.wasWrong(about: needs.wallets)
-        return .stale
     }
 
     /// Reads what is not remembered, and decides.
@@ -234,26 +236,32 @@ struct BatchCommitter {
     ) throws -> Attempt? {
         deciding.writes.settle(deciding.book)
         let batchID = identifiers.next()
+        let sent = clock.wallMicroseconds()
         do {
-            let rowVersion = try session.commit(&deciding.writes, batchID: batchID, expected: expected)
-            memory.learn(deciding.writes, rowVersion: rowVersion)
+            if let rowVersion = try session.commit(&deciding.writes, batchID: batchID, expected: expected) {
+                memory.learn(deciding.writes, rowVersion: rowVersion)
+            } else {
+                memory.removeAll()
+            }
             return nil
         } catch let error as PostgresError where error.mayHaveCommitted {
             metrics.lookups.increment()
             logger.warning("connection lost around a commit", ["error": .describing(error)])
-            return lookUp(batchID, because: error)
+            return lookUp(batchID, sent: sent, because: error)
         }
     }
 
     /// Finds out what became of a commit whose answer was lost; nil when it is durable.
-    private mutating func lookUp(_ batchID: RawUUID, because error: any Error) -> Attempt? {
+    private mutating func lookUp(_ batchID: RawUUID, sent: Int64, because error: any Error) -> Attempt? {
         let deadline = clock.monotonicNanoseconds() + UInt64(clamping: configuration.lookUpTimeout.wholeNanoseconds)
         nextConnect = 0
         backoff.reset()
         while clock.monotonicNanoseconds() < deadline {
             if connect() {
                 do {
-                    let committed = try session.wasCommitted(batchID)
+                    guard let committed = try session.wasCommitted(batchID, until: sent + Self.lookUpTrust) else {
+                        break
+                    }
                     logger.info("outcome of the commit found", ["committed": .bool(committed)])
                     return committed ? nil : .again(error)
                 } catch {
@@ -281,7 +289,7 @@ struct BatchCommitter {
             nextConnect = 0
             return .away(error)
         }
-        if error.sqlState == .lockNotAvailable { return .spoiled(error) }
+        if error.sqlState == .lockNotAvailable || error.sqlState == .serializationFailure { return .spoiled(error) }
         // Somebody else created the same wallet or key in the meantime: now it can be read.
         if Self.isCollision(error) || error.isTransient { return .again(error) }
         return .spoiled(error)
@@ -300,7 +308,7 @@ struct BatchCommitter {
 
     private static func concernsOneWallet(_ error: any Error) -> Bool {
         guard let state = (error as? PostgresError)?.sqlState else { return false }
-        return state == .lockNotAvailable || state == .uniqueViolation
+        return state == .lockNotAvailable || state == .uniqueViolation || state == .serializationFailure
     }
 }
 

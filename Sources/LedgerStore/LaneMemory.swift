@@ -61,6 +61,8 @@ struct LaneMemory {
     private let isKept: Bool
     private var wallets: Recent<WalletID, RememberedWallet>
     private var transfers: Recent<TransferKey, RememberedTransfer>
+    /// Keys that were used lately: whoever repeats one needs its answer, which has to be read.
+    private var keys: Recent<OperationKey, Void>
     /// A wallet is remembered for a period without a gap. Transfers of an earlier period may have changed in between.
     private var lastPeriod: UInt64 = 0
     private var distrust = 0
@@ -71,6 +73,7 @@ struct LaneMemory {
         isKept = capacity > 0
         wallets = Recent(capacity: capacity / 2)
         transfers = Recent(capacity: capacity / 2)
+        keys = Recent(capacity: capacity / 2)
     }
 
     /// Whether the next batch is to be decided on what is remembered. To be asked once for each batch.
@@ -95,6 +98,7 @@ struct LaneMemory {
     mutating func removeAll() {
         wallets.removeAll()
         transfers.removeAll()
+        keys.removeAll()
     }
 
     /// Remembers what was committed by a transaction whose rows have the version `rowVersion`.
@@ -106,6 +110,13 @@ struct LaneMemory {
         }
         for record in writes.createdTransfers { learn(record) }
         for record in writes.changedTransfers { learn(record) }
+        for posting in writes.postings {
+            guard let key = posting.entry.key else { continue }
+            keys.put((), for: OperationKey(wallet: posting.entry.walletID, digest: key.digest))
+        }
+        for refusal in writes.refusals {
+            keys.put((), for: OperationKey(wallet: refusal.operation.walletID, digest: refusal.key.digest))
+        }
     }
 
     private mutating func learn(_ writes: BatchWrites, _ place: Int, before: UInt32?, _ rowVersion: UInt32) {
@@ -132,7 +143,7 @@ struct LaneMemory {
         var lacking = needs.withoutNamed
         for wallet in needs.wallets where !fill(&book, wallet) { lacking.add(wallet) }
         for key in needs.transfers where !fill(&book, key) { lacking.add(key) }
-        guard !lacking.isEmpty else { return nil }
+        if lacking.isEmpty, !needs.keys.contains(where: { keys[$0] != nil }) { return nil }
         return lacking
     }
 

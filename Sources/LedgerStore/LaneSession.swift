@@ -83,10 +83,11 @@ final class LaneSession {
         }
     }
 
-    /// Writes everything and commits, and returns the version that the written rows have. In the transaction that
-    /// `load` opened, or in one of its own, which then takes place only if each of `expected` is still as it was read.
-    func commit(_ writes: inout BatchWrites, batchID: RawUUID, expected: [(WalletID, StoredRow)]?) throws -> UInt32 {
-        var rowVersion: UInt32 = 0
+    /// Writes everything and commits, and returns the version that the written rows have, if it can be told. In the
+    /// transaction that `load` opened, or in one of its own, which then takes place only if each of `expected` is still
+    /// as it was read.
+    func commit(_ writes: inout BatchWrites, batchID: RawUUID, expected: [(WalletID, StoredRow)]?) throws -> UInt32? {
+        var rowVersion: UInt32?
         try connection.pipeline { pipeline in
             var before = 0
             if let expected {
@@ -102,7 +103,8 @@ final class LaneSession {
             try pipeline.sendCommit()
             try pipeline.sync()
             for _ in 0..<before + statements { try pipeline.next() }
-            rowVersion = try pipeline.next().xid(0, 0)
+            // Whatever is wrong with it: the commit's own answer decides.
+            rowVersion = try? pipeline.next().xid(0, 0)
             try pipeline.next()
         }
         return rowVersion
@@ -118,12 +120,17 @@ final class LaneSession {
     }
 
     /// What became of a batch whose commit was sent on a connection that is gone. When it was not committed, it never
-    /// will be: the batch's row in the outbox is taken.
-    func wasCommitted(_ batchID: RawUUID) throws -> Bool {
+    /// will be: the batch's row in the outbox is taken. Nil when it is too late to tell: past `deadline` (microseconds
+    /// since 1970, by the server's clock) the row may have been there and be gone.
+    func wasCommitted(_ batchID: RawUUID, until deadline: Int64) throws -> Bool? {
         parameters.removeAll()
         parameters.append(uuid: batchID.bits)
+        parameters.append(timestamp: deadline)
         _ = try connection.query("abandon_batch", parameters)
-        return try connection.query("batch_committed", parameters).bool(0, 0)
+        parameters.removeAll()
+        parameters.append(uuid: batchID.bits)
+        let result = try connection.query("batch_committed", parameters)
+        return result.isEmpty ? nil : try result.bool(0, 0)
     }
 
     private func send(_ statement: String, on pipeline: PostgresPipeline, _ arrays: [PostgresArray]) throws {

@@ -8,15 +8,8 @@ extension LedgerReader {
         let reading = RowReading(assets: assets)
         return try await pool.perform { connection in
             guard let now = try Self.wallet(wallet, reading, connection) else { return nil }
-            var (before, after) = (query.before ?? .max, query.after ?? 0)
-            if let from = query.from {
-                let moment = Timestamp(microseconds: from.microseconds - 1)
-                after = max(after, try Self.version(of: wallet, at: moment, connection))
-            }
-            if let to = query.to {
-                let moment = Timestamp(microseconds: to.microseconds - 1)
-                before = min(before, try Self.version(of: wallet, at: moment, connection) + 1)
-            }
+            let (after, before) = try Self.versions(
+                of: wallet, from: query.from, to: query.to, after: query.after, before: query.before, connection)
             let lines = try Self.lines(
                 of: wallet, before: before, after: after, oldestFirst: query.oldestFirst, limit: query.limit, reading,
                 connection)
@@ -82,7 +75,7 @@ extension LedgerReader {
 
     // On the connection of a read.
 
-    private static func wallet(
+    static func wallet(
         _ id: WalletID, _ reading: RowReading, _ connection: PostgresConnection
     ) throws -> Wallet? {
         let parameters = PostgresParameters()
@@ -100,6 +93,23 @@ extension LedgerReader {
         let result = try connection.query("history_entry", parameters)
         let entry = result.isEmpty ? nil : try reading.entry(result, 0, from: 0)
         return PastWallet(wallet: now, then: entry.map { now.asLeft(by: $0) })
+    }
+
+    /// The versions between which the entries lie that were made since `from` and before `to`, within those given.
+    static func versions(
+        of wallet: WalletID, from: Timestamp?, to: Timestamp?, after: Int64?, before: Int64?,
+        _ connection: PostgresConnection
+    ) throws -> (after: Int64, before: Int64) {
+        var (after, before) = (after ?? 0, before ?? .max)
+        if let from {
+            let moment = Timestamp(microseconds: from.microseconds - 1)
+            after = max(after, try version(of: wallet, at: moment, connection))
+        }
+        if let to {
+            let moment = Timestamp(microseconds: to.microseconds - 1)
+            before = min(before, try version(of: wallet, at: moment, connection) + 1)
+        }
+        return (after, before)
     }
 
     /// The version of the last entry made until `moment`; 0 when there is none.

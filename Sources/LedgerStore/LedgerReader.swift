@@ -41,7 +41,17 @@ public struct LedgerReader: Sendable {
     public func transfers(in wallet: WalletID, _ query: TransferQuery) async throws -> [Receipt] {
         let reading = RowReading(assets: assets)
         return try await pool.perform { connection in
-            try Self.receipts(try connection.query("ledger_transfers", query.parameters(of: wallet)), reading)
+            guard try Self.wallet(wallet, reading, connection) != nil else { return [] }
+            let (after, before) = try Self.versions(
+                of: wallet, from: query.from, to: query.to, after: nil, before: query.before, connection)
+            let parameters = PostgresParameters()
+            parameters.append(uuid: wallet.uuid.bits)
+            parameters.append(int8: after)
+            parameters.append(int8: before)
+            parameters.append(int2: query.status?.rawValue)
+            parameters.append(int2: query.direction?.rawValue)
+            parameters.append(int8: Int64(query.limit))
+            return try Self.receipts(try connection.query("ledger_transfers", parameters), reading)
         }
     }
 

@@ -30,7 +30,8 @@ public struct OutboxAdministration: Sendable {
         SELECT count(*), coalesce(sum(event_count), 0)::int8,
             coalesce(extract(epoch FROM now() - min(created_at)), 0)::int8, coalesce(max(attempts), 0),
             count(last_error), max(last_error),
-            (SELECT count(*) FROM (SELECT FROM ledger.outbox WHERE published_at IS NOT NULL LIMIT $1) p)
+            (SELECT count(*) FROM (
+                SELECT FROM ledger.outbox WHERE published_at IS NOT NULL AND event_count > 0 LIMIT $1) p)
         FROM (SELECT * FROM ledger.outbox WHERE published_at IS NULL ORDER BY created_at LIMIT $1) w
         """,
         "outbox_retry": """

@@ -202,11 +202,15 @@ enum Statements {
         INSERT INTO ledger.outbox (id, created_at, next_attempt_at, published_at, event_count, messages)
         VALUES ($1, now(), now(), CASE WHEN $2 = 0 THEN now() END, $2, $3)
         """,
-        // Waits for a transaction that is about to commit the batch, and keeps one that comes later from doing so.
+        // Waits for a transaction that is about to commit the batch, and keeps one that comes later from doing so. Past
+        // $2 the row might have been there and gone. A row that is there is written, too: so that this answer comes
+        // no earlier than the batch's own would have, where standbys have to confirm.
         "abandon_batch": """
-        INSERT INTO ledger.outbox (id, created_at, next_attempt_at, published_at, event_count, messages, last_error)
-        VALUES ($1, now(), now(), now(), 0, '', 'abandoned: the connection was lost before the commit')
-        ON CONFLICT (id) DO NOTHING
+        INSERT INTO ledger.outbox AS o
+            (id, created_at, next_attempt_at, published_at, event_count, messages, last_error)
+        SELECT $1, now(), now(), now(), 0, '', 'abandoned: the connection was lost before the commit'
+        WHERE clock_timestamp() < $2
+        ON CONFLICT (id) DO UPDATE SET attempts = o.attempts
         """,
         "batch_committed": "SELECT event_count > 0 OR last_error IS NULL FROM ledger.outbox WHERE id = $1",
         "standing": """
@@ -231,11 +235,9 @@ enum Statements {
         JOIN ledger.transfers t ON t.wallet_id = c.wallet_id AND t.transfer_id = c.transfer_id
             AND t.created_version = c.version
         \(newestJoin)
-        WHERE c.wallet_id = $1 AND c.version < $2
-            AND ($3::int2 IS NULL OR t.status = $3) AND ($4::int2 IS NULL OR t.direction = $4)
-            AND ($5::timestamptz IS NULL OR c.occurred_at >= $5)
-            AND ($6::timestamptz IS NULL OR c.occurred_at < $6)
-        ORDER BY c.version DESC LIMIT $7
+        WHERE c.wallet_id = $1 AND c.version > $2 AND c.version < $3
+            AND ($4::int2 IS NULL OR t.status = $4) AND ($5::int2 IS NULL OR t.direction = $5)
+        ORDER BY c.version DESC LIMIT $6
         """,
     ]
 

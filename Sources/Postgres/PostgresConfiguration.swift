@@ -92,7 +92,10 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible {
             ("idle_in_transaction_session_timeout", idleInTransactionTimeout),
         ]
         return limits.map { (name: $0.0, value: String(min($0.1.ceilingMilliseconds, Int64(Int32.max)))) }
-            + [("client_min_messages", "warning"), ("timezone", "UTC")] + settings
+            + [
+                ("client_min_messages", "warning"), ("timezone", "UTC"), ("default_transaction_read_only", "off"),
+                ("default_transaction_isolation", "read committed"),
+            ] + settings
     }
 }
 

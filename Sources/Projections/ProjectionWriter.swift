@@ -31,8 +31,11 @@ public struct DeadLetter: Sendable {
 /// Writes the projections. Belongs to the thread that uses the connection.
 ///
 /// The newest version of a wallet or transfer wins, so applying an event twice, late or out of order is harmless.
-/// Rows are written in key order: several writers cannot deadlock.
+/// Rows are written in key order: several writers of new events cannot deadlock. One that repeats old ones may meet
+/// another so; then the batch is applied again.
 public final class ProjectionWriter {
+    private static let deadlocksMax = 3
+
     let connection: PostgresConnection
     let parameters = PostgresParameters()
     private let wallets: [PostgresArray] = [
@@ -65,6 +68,21 @@ public final class ProjectionWriter {
         _ events: [WalletEvent], deadLetters: [DeadLetter] = []
     ) throws -> (wallets: Int, transfers: Int) {
         guard !events.isEmpty || !deadLetters.isEmpty else { return (0, 0) }
+        for _ in 0..<Self.deadlocksMax {
+            do {
+                return try applyOnce(events, deadLetters)
+            } catch let error as PostgresError
+                where error.sqlState == .deadlockDetected || error.sqlState == .lockNotAvailable
+            {
+                connection.rollback()
+            }
+        }
+        return try applyOnce(events, deadLetters)
+    }
+
+    private func applyOnce(
+        _ events: [WalletEvent], _ deadLetters: [DeadLetter]
+    ) throws -> (wallets: Int, transfers: Int) {
         if deadLetters.isEmpty, let changed = try applyAsFirst(events) { return changed }
         return try connection.pipeline { pipeline in
             try pipeline.sendBegin()

@@ -1,3 +1,4 @@
+import Events
 import Ledger
 import LedgerStore
 import Postgres
@@ -125,6 +126,29 @@ import Testing
             .transfer(wallet.id, .credit, 120, id: fixture.newTransferID(), atOnce: true))
         guard case .applied(let receipt) = verdict else { throw Unexpected(verdict) }
         #expect(receipt.wallet.balance == -20)
+        try await fixture.stop()
+    }
+
+    /// One transfer's row says something else than the journal: its resolution fails, and nobody else's.
+    @Test func aHarmedTransferIsItsOwnTrouble() async throws {
+        let fixture = try LedgerFixture()
+        let (harmed, sound) = (try await fixture.open(100), try await fixture.open(100))
+        let (first, second) = (fixture.newTransferID(), fixture.newTransferID())
+        _ = try await fixture.submit(.transfer(harmed.id, .credit, 60, id: first))
+        _ = try await fixture.submit(.transfer(sound.id, .credit, 60, id: second))
+        let connection = try fixture.database.connect()
+        try connection.execute(
+            "UPDATE ledger.transfers SET status = 2, resolved_version = created_version WHERE transfer_id = '\(first)'")
+        connection.close()
+        let outcomes = try await fixture.writer.submitAll(
+            [.complete(harmed.id, first), .complete(sound.id, second)], origin: .none)
+        #expect(throws: LedgerStoreError.self) { _ = try outcomes[0].get() }
+        guard case .applied = try outcomes[1].get() else {
+            Issue.record("\(outcomes[1])")
+            return
+        }
+        #expect(try fixture.stored(harmed.id).wallet.balance == 100)
+        #expect(try fixture.stored(sound.id).wallet.balance == 40)
         try await fixture.stop()
     }
 

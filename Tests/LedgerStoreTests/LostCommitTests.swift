@@ -1,6 +1,7 @@
 import Ledger
 import LedgerStore
 import Postgres
+import Runtime
 import TestSupport
 import Testing
 
@@ -35,13 +36,73 @@ import Testing
     @Test func aConnectionLostBeforeTheCommitIsTriedAgain() async throws {
         let database = try LedgerFixture.migrated()
         let proxy = try FaultProxy(upstream: database.server.port)
-        let fixture = try fixture(proxy, database)
+        var bounds = LedgerFixture.patientBounds
+        // Two round trips: the first has no COMMIT in it.
+        bounds.memory = 0
+        let fixture = try LedgerFixture(database: database, port: proxy.port, bounds: bounds)
         let wallet = try await fixture.open(1000)
         proxy.when("lock_wallets", .toServer, forwards: true, then: .reset)
         let verdict = try await fixture.submit(
             .transfer(wallet.id, .credit, 10, id: fixture.newTransferID(), hasClientID: false))
         guard case .applied = verdict else { throw Unexpected(verdict) }
+        #expect(proxy.fired == 1)
         #expect(try fixture.audit(wallet.id).rows == 2)
+        try await fixture.stop()
+    }
+
+    /// The server has the whole batch and waits for a lock when its client goes. By the time it gets the lock, the
+    /// batch has been given up, and a second attempt is on its way.
+    @Test func aCommitThatComesTooLateDoesNotHappen() async throws {
+        let database = try LedgerFixture.migrated()
+        let proxy = try FaultProxy(upstream: database.server.port)
+        let fixture = try fixture(proxy, database)
+        let wallet = try await fixture.open(1000)
+        let holder = try database.connect()
+        try holder.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(wallet.id)' FOR UPDATE")
+        let credit = Ledger.Operation.transfer(
+            wallet.id, .credit, 10, id: fixture.newTransferID(), hasClientID: false, atOnce: true)
+        async let verdict = fixture.submit(credit)
+        func waiting() throws -> Int {
+            try fixture.number(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        }
+        try await eventually("the batch waits for the lock") { try waiting() == 1 }
+        // Not reset: what the server has not read yet is still there for it.
+        try await proxy.cut(.close)
+        try await eventually("the second attempt waits, too") { try waiting() == 2 }
+        try holder.execute("ROLLBACK")
+        holder.close()
+        guard case .applied = try await verdict else { throw Unexpected(try await verdict) }
+        let abandoned = try fixture.number("SELECT count(*) FROM ledger.outbox WHERE last_error LIKE 'abandoned:%'")
+        #expect(abandoned == 1)
+        #expect(try fixture.stored(wallet.id).wallet.balance == 990)
+        #expect(try fixture.audit(wallet.id).rows == 2)
+        try await fixture.stop()
+    }
+
+    /// Past the time for which the outbox keeps its rows, one that is not there tells nothing.
+    @Test(arguments: [true, false])
+    func aLookUpThatComesTooLateDoesNotGuess(commitArrives: Bool) async throws {
+        let database = try LedgerFixture.migrated()
+        let proxy = try FaultProxy(upstream: database.server.port)
+        var bounds = LedgerFixture.patientBounds
+        bounds.clockSkewMax = .seconds(300)
+        // By the server's clock, whatever this process sends was sent a minute ago.
+        let late = Clock(
+            wallMicroseconds: { Clock.system.wallMicroseconds() - 60_000_000 },
+            monotonicNanoseconds: Clock.system.monotonicNanoseconds)
+        let fixture = try LedgerFixture(database: database, port: proxy.port, bounds: bounds, clock: late)
+        let wallet = try await fixture.open(1000)
+        proxy.when("COMMIT\0", .toServer, forwards: commitArrives, then: .close)
+        let credit = Ledger.Operation.transfer(wallet.id, .credit, 10, id: fixture.newTransferID(), atOnce: true)
+        if commitArrives {
+            let verdict = try await fixture.submit(credit)
+            guard case .applied = verdict else { throw Unexpected(verdict) }
+        } else {
+            await #expect(throws: LedgerStoreError.outcomeUnknown) { try await fixture.submit(credit) }
+        }
+        #expect(proxy.fired == 1)
+        #expect(try fixture.stored(wallet.id).wallet.balance == (commitArrives ? 990 : 1000))
         try await fixture.stop()
     }
 

@@ -36,7 +36,8 @@ public final class FaultProxy: Sendable {
         var ending = Ending.close
         var trigger: Trigger?
         var fired = 0
-        var links = 0
+        /// By the generation they belong to.
+        var links: [Int: Int] = [:]
         var accepted = 0
         var upstream: UInt16
     }
@@ -59,7 +60,7 @@ public final class FaultProxy: Sendable {
     deinit { state.withLock { $0.isStopped = true } }
 
     /// The connections relayed at the moment.
-    public var connections: Int { state.withLock { $0.links } }
+    public var connections: Int { state.withLock { $0.links.values.reduce(0, +) } }
     /// The connections ever taken.
     public var accepted: Int { state.withLock { $0.accepted } }
     /// How often a trigger has fired.
@@ -78,13 +79,16 @@ public final class FaultProxy: Sendable {
         }
     }
 
-    /// Ends all connections; returns once they are gone.
+    /// Ends all connections; returns once they are gone, whoever may have come meanwhile.
     public func cut(_ ending: Ending = .close) async throws {
-        state.withLock {
+        let generation = state.withLock {
             $0.generation += 1
             $0.ending = ending
+            return $0.generation
         }
-        try await eventually("the relay's connections end") { connections == 0 }
+        try await eventually("the relay's connections end") {
+            state.withLock { state in state.links.allSatisfy { $0.key >= generation || $0.value == 0 } }
+        }
     }
 
     /// Ends all connections and every new one until `resume()`: the server seems to be away.
@@ -130,14 +134,14 @@ public final class FaultProxy: Sendable {
             FaultLink.close(client, .reset)
             return
         }
-        state.withLock { $0.links += 1 }
+        state.withLock { $0.links[generation, default: 0] += 1 }
         let thread = try? OwnedThread(name: "fault-link") { [weak self] in
             var link = FaultLink(client: client, server: server, generation: generation)
             link.run { body in self?.state.withLock { state in body(&state) } }
-            self?.state.withLock { $0.links -= 1 }
+            self?.state.withLock { $0.links[generation, default: 0] -= 1 }
         }
         if thread == nil {
-            state.withLock { $0.links -= 1 }
+            state.withLock { $0.links[generation, default: 0] -= 1 }
             FaultLink.close(client, .reset)
             FaultLink.close(server, .reset)
         }
