@@ -34,10 +34,7 @@ final class BatchWriting {
         .uuid, .int8, .timestamp, .timestamp, .uuid, .uuid, .uuid, .uuid, .int2, .int2, .numeric, .numeric,
         .numeric, .numeric, .numeric, .text, .text, .text, .text, .int2, .int2, .uuid, .text, .bytes,
     ])
-    private let wallets = Columns([
-        .uuid, .timestamp, .timestamp, .int8, .int2, .text, .numeric, .numeric, .numeric, .numeric, .text, .text,
-        .bytes,
-    ])
+    private let wallets = Columns(WalletColumns.types + [.bytes])
     private let changes = Columns([
         .uuid, .timestamp, .int8, .numeric, .numeric, .numeric, .numeric, .int2, .text, .bytes, .xid,
     ])
@@ -113,7 +110,7 @@ final class BatchWriting {
         }
         try send(wallets, "insert_wallets", on: pipeline) { columns in
             for place in writes.openedWallets {
-                Self.append(writes.postings[place].wallet, to: columns)
+                WalletColumns.append(writes.postings[place].wallet, to: columns)
                 Self.append(writes.chains, place, to: columns[12])
             }
         }
@@ -193,21 +190,6 @@ final class BatchWriting {
             let start = place * Digest.size
             column.append(bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<start + Digest.size]))
         }
-    }
-
-    private static func append(_ wallet: Wallet, to columns: [PostgresArray]) {
-        columns[0].append(uuid: wallet.id.uuid.bits)
-        columns[1].append(timestamp: wallet.createdAt.microseconds)
-        columns[2].append(timestamp: wallet.updatedAt.microseconds)
-        columns[3].append(int8: wallet.version)
-        columns[4].append(int2: wallet.status.rawValue)
-        columns[5].append(text: wallet.asset.code)
-        columns[6].append(numeric: wallet.balance)
-        columns[7].append(numeric: wallet.pendingDebit)
-        columns[8].append(numeric: wallet.pendingCredit)
-        columns[9].append(numeric: wallet.overdraftLimit)
-        columns[10].append(text: wallet.ownerID)
-        columns[11].append(text: wallet.metadata)
     }
 
     private static func appendChange(_ wallet: Wallet, to columns: [PostgresArray]) {

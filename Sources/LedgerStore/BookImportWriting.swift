@@ -186,20 +186,8 @@ final class BookImportWriting {
     }
 
     func add(_ wallet: Wallet, chain: [UInt8]) {
-        let columns = wallets.arrays
-        columns[0].append(uuid: wallet.id.uuid.bits)
-        columns[1].append(timestamp: wallet.createdAt.microseconds)
-        columns[2].append(timestamp: wallet.updatedAt.microseconds)
-        columns[3].append(int8: wallet.version)
-        columns[4].append(int2: wallet.status.rawValue)
-        columns[5].append(text: wallet.asset.code)
-        columns[6].append(numeric: wallet.balance)
-        columns[7].append(numeric: wallet.pendingDebit)
-        columns[8].append(numeric: wallet.pendingCredit)
-        columns[9].append(numeric: wallet.overdraftLimit)
-        columns[10].append(text: wallet.ownerID)
-        columns[11].append(text: wallet.metadata)
-        columns[12].append(bytes: chain)
+        WalletColumns.append(wallet, to: wallets.arrays)
+        wallets.arrays[12].append(bytes: chain)
     }
 
     /// A transfer that changes no more, or one that is pending at the end of its wallet's journal.

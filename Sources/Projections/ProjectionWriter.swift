@@ -1,5 +1,6 @@
 public import Events
 import Ledger
+import LedgerStore
 public import Postgres
 
 /// An event that cannot be applied, with where it came from.
@@ -38,9 +39,7 @@ public final class ProjectionWriter {
 
     let connection: PostgresConnection
     let parameters = PostgresParameters()
-    private let wallets: [PostgresArray] = [
-        .uuid, .timestamp, .timestamp, .int8, .int2, .text, .numeric, .numeric, .numeric, .numeric, .text, .text,
-    ].map { PostgresArray(of: $0) }
+    private let wallets = WalletColumns.types.map { PostgresArray(of: $0) }
     private let knownWallets: [PostgresArray] = [
         .uuid, .timestamp, .int8, .int2, .numeric, .numeric, .numeric, .numeric, .text,
     ].map { PostgresArray(of: $0) }
@@ -71,9 +70,7 @@ public final class ProjectionWriter {
         for _ in 0..<Self.deadlocksMax {
             do {
                 return try applyOnce(events, deadLetters)
-            } catch let error as PostgresError
-                where error.sqlState == .deadlockDetected || error.sqlState == .lockNotAvailable
-            {
+            } catch let error as PostgresError where error.sqlState == .deadlockDetected {
                 connection.rollback()
             }
         }
@@ -130,7 +127,8 @@ public final class ProjectionWriter {
         for array in wallets + knownWallets { array.removeAll() }
         let keys = events.indices.map { ProjectionKey(events[$0].wallet, at: $0) }
         ProjectionKey.forEachNewest(of: keys) { index, isNew in
-            if isNew { append(events[index].wallet) } else { appendKnown(events[index].wallet) }
+            let wallet = events[index].wallet
+            if isNew { WalletColumns.append(wallet, to: wallets) } else { appendKnown(wallet) }
         }
         return try sendFilled([("update_wallets", knownWallets), ("insert_wallets", wallets)], on: pipeline)
     }
@@ -166,7 +164,7 @@ public final class ProjectionWriter {
     func sendWallets(_ events: [WalletEvent], as statement: String, on pipeline: PostgresPipeline) throws {
         for array in wallets { array.removeAll() }
         let keys = events.indices.map { ProjectionKey(events[$0].wallet, at: $0) }
-        ProjectionKey.forEachNewest(of: keys) { index, _ in append(events[index].wallet) }
+        ProjectionKey.forEachNewest(of: keys) { index, _ in WalletColumns.append(events[index].wallet, to: wallets) }
         try send(statement, wallets, on: pipeline)
     }
 
@@ -198,21 +196,6 @@ public final class ProjectionWriter {
         parameters.append(text: letter.reason.filter { $0 != "\0" })
         parameters.append(bytes: letter.payload)
         try pipeline.send("bury_event", parameters)
-    }
-
-    private func append(_ wallet: Wallet) {
-        wallets[0].append(uuid: wallet.id.uuid.bits)
-        wallets[1].append(timestamp: wallet.createdAt.microseconds)
-        wallets[2].append(timestamp: wallet.updatedAt.microseconds)
-        wallets[3].append(int8: wallet.version)
-        wallets[4].append(int2: wallet.status.rawValue)
-        wallets[5].append(text: wallet.asset.code)
-        wallets[6].append(numeric: wallet.balance)
-        wallets[7].append(numeric: wallet.pendingDebit)
-        wallets[8].append(numeric: wallet.pendingCredit)
-        wallets[9].append(numeric: wallet.overdraftLimit)
-        wallets[10].append(text: wallet.ownerID)
-        wallets[11].append(text: wallet.metadata)
     }
 
     private func append(_ transfer: Transfer, leaving wallet: Wallet) {
