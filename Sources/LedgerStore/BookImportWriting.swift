@@ -114,6 +114,12 @@ final class BookImportWriting {
         "import_name": "UPDATE ledger.book SET id = $1",
     ]
 
+    /// Somebody else holds a table of the book.
+    private struct TablesInUse: Error {}
+
+    /// How often the tables are waited for, each time as long as the lock time-out.
+    private static let lockAttempts = 5
+
     init(ledger: PostgresConfiguration) throws {
         connection = PostgresConnection(configuration: ledger)
         for (name, sql) in Self.statements.sorted(by: { $0.key < $1.key }) { try connection.prepare(name, sql) }
@@ -125,16 +131,26 @@ final class BookImportWriting {
     /// Runs `body` in one transaction, during which nobody else writes to the book. Throws `BookFile.Flaw` when there
     /// is a book already.
     func transaction<Value>(_ body: () throws -> Value) throws -> Value {
+        for _ in 0..<Self.lockAttempts {
+            do { return try transactionOnce(body) } catch is TablesInUse {}
+        }
+        throw BookFile.Flaw("another process writes to this ledger all the time: stop it and try again")
+    }
+
+    private func transactionOnce<Value>(_ body: () throws -> Value) throws -> Value {
         try connection.transaction { _ in
             do {
-                // In the order in which the lanes write to them: nobody waits in a circle.
+                // In the order in which the lanes write to them: nobody waits in a circle but with a process that
+                // just starts and prepares its statements.
                 try connection.execute(
                     """
                     LOCK TABLE ledger.wallets, ledger.journal, ledger.transfers, ledger.expirations, ledger.refusals,
                         ledger.wallet_keys, ledger.batches, ledger.book IN EXCLUSIVE MODE
                     """)
-            } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
-                throw BookFile.Flaw("another process writes to this ledger all the time: stop it and try again")
+            } catch let error as PostgresError
+                where error.sqlState == .lockNotAvailable || error.sqlState == .deadlockDetected
+            {
+                throw TablesInUse()
             } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
                 throw BookFile.Flaw("import as the role that owns the schemas and runs `wallet migrate`: \(error)")
             }

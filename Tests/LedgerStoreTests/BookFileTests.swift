@@ -201,6 +201,8 @@ import Testing
         let importer = BookImporter(ledger: try fixture.database.configuration(), assets: AssetTable())
         let (asked, ask) = AsyncStream<Void>.makeStream()
         let importing = Task {
+            // Also when it fails: nobody is to wait for ever.
+            defer { ask.finish() }
             let place = Mutex(0)
             return try await importer.importBook {
                 let start = place.withLock { place in
@@ -274,7 +276,8 @@ import Testing
         let goOn = Mutex(false)
         let exporter = BookExporter(ledger: try fixture.database.configuration(), assets: AssetTable())
         let exporting = Task {
-            try await exporter.export(schemaVersion: 1) { piece in
+            defer { tell.finish() }
+            return try await exporter.export(schemaVersion: 1) { piece in
                 bytes.withLock { $0 += piece }
                 tell.finish()
                 while !goOn.withLock({ $0 }) { Attempts.pause() }
