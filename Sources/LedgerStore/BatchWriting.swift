@@ -30,10 +30,7 @@ final class BatchWriting {
     private let parameters = PostgresParameters()
     /// Statements queued so far for the present batch.
     private var sent = 0
-    private let entries = Columns([
-        .uuid, .int8, .timestamp, .timestamp, .uuid, .uuid, .uuid, .uuid, .int2, .int2, .numeric, .numeric,
-        .numeric, .numeric, .numeric, .text, .text, .text, .text, .int2, .int2, .uuid, .text, .bytes,
-    ])
+    private let entries = Columns(EntryColumns.types + [.bytes])
     private let wallets = Columns(WalletColumns.types + [.bytes])
     private let changes = Columns([
         .uuid, .timestamp, .int8, .numeric, .numeric, .numeric, .numeric, .int2, .text, .bytes, .xid,
@@ -119,7 +116,7 @@ final class BatchWriting {
     private func sendTransfers(_ writes: BatchWrites, on pipeline: PostgresPipeline) throws {
         try send(entries, "insert_entries", on: pipeline) { columns in
             for (place, posting) in writes.postings.enumerated() {
-                Self.append(posting.entry, to: columns)
+                EntryColumns.append(posting.entry, to: columns)
                 Self.append(writes.chains, place, to: columns[23])
             }
         }
@@ -156,32 +153,6 @@ final class BatchWriting {
                 columns[3].append(text: batch.outcome)
             }
         }
-    }
-
-    private static func append(_ entry: Entry, to columns: [PostgresArray]) {
-        columns[0].append(uuid: entry.walletID.uuid.bits)
-        columns[1].append(int8: entry.version)
-        columns[2].append(timestamp: entry.occurredAt.microseconds)
-        columns[3].append(timestamp: entry.expiresAt?.microseconds)
-        columns[4].append(uuid: entry.transferID?.uuid.bits)
-        columns[5].append(uuid: entry.key?.digest)
-        columns[6].append(uuid: entry.contentHash)
-        columns[7].append(uuid: entry.counterparty?.uuid.bits)
-        columns[8].append(int2: entry.kind.rawValue)
-        columns[9].append(int2: entry.direction?.rawValue)
-        columns[10].append(numeric: entry.amount)
-        columns[11].append(numeric: entry.balance)
-        columns[12].append(numeric: entry.pendingDebit)
-        columns[13].append(numeric: entry.pendingCredit)
-        columns[14].append(numeric: entry.overdraftLimit)
-        columns[15].append(text: entry.key?.reference)
-        columns[16].append(text: entry.note)
-        columns[17].append(text: entry.description)
-        columns[18].append(text: entry.metadata)
-        columns[19].append(int2: entry.status.rawValue)
-        columns[20].append(int2: entry.purpose?.rawValue)
-        columns[21].append(uuid: entry.related?.uuid.bits)
-        columns[22].append(text: entry.actor)
     }
 
     /// The hash of the posting at `place`.

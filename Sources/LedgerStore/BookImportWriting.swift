@@ -19,28 +19,22 @@ final class BookImportWriting {
 
     private let connection: PostgresConnection
     private let parameters = PostgresParameters()
-    private let entries = Columns(
-        "import_entries",
-        [
-            .uuid, .int8, .timestamp, .timestamp, .uuid, .uuid, .uuid, .uuid, .uuid, .int2, .int2, .int2, .int2,
-            .numeric,
-            .numeric, .numeric, .numeric, .numeric, .text, .text, .text, .text, .text, .bytes,
-        ])
-    private let wallets = Columns(
-        "import_wallets",
-        [
-            .uuid, .timestamp, .timestamp, .int8, .int2, .text, .numeric, .numeric, .numeric, .numeric, .text, .text,
-            .bytes,
-        ])
+    private let entries = Columns("insert_entries", EntryColumns.types + [.bytes])
+    private let wallets = Columns("insert_wallets", WalletColumns.types + [.bytes])
     private let transfers = Columns("import_transfers", [.uuid] + DerivedTransfer.columnTypes)
-    private let expirations = Columns("import_expirations", [.timestamp, .uuid, .uuid])
+    private let expirations = Columns("insert_expirations", [.timestamp, .uuid, .uuid])
     private let reversals = Columns("import_reversals", [.uuid, .uuid, .numeric])
     private let refusals = Columns(
-        "import_refusals", [.uuid, .uuid, .uuid, .uuid, .timestamp, .text, .text, .text])
-    private let walletKeys = Columns("import_wallet_keys", [.uuid, .text, .uuid])
+        "insert_refusals", [.uuid, .uuid, .uuid, .uuid, .timestamp, .text, .text, .text])
+    private let walletKeys = Columns("insert_wallet_keys", [.uuid, .text, .uuid])
     private let batches = Columns("import_batches", [.uuid, .uuid, .timestamp, .text, .text])
     /// The transfers that waiting reversals name.
     private var reversed: Set<TransferKey> = []
+
+    /// What the lanes insert with, too.
+    private static let inserts: Set<String> = [
+        "insert_entries", "insert_wallets", "insert_expirations", "insert_refusals", "insert_wallet_keys",
+    ]
 
     private static let statements: [String: String] = [
         "import_is_empty": """
@@ -49,29 +43,10 @@ final class BookImportWriting {
             AND NOT EXISTS (SELECT FROM ledger.refusals) AND NOT EXISTS (SELECT FROM ledger.wallet_keys)
             AND NOT EXISTS (SELECT FROM ledger.batches)
         """,
-        "import_entries": """
-        INSERT INTO ledger.journal (wallet_id, version, occurred_at, expires_at, transfer_id, key_digest, content_hash,
-            counterparty, related_transfer, kind, status, direction, purpose, amount, balance, pending_debit,
-            pending_credit, overdraft_limit, reference_id, note, description, metadata, actor, chain)
-        SELECT * FROM unnest($1::uuid[], $2::int8[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::uuid[],
-            $7::uuid[], $8::uuid[], $9::uuid[], $10::int2[], $11::int2[], $12::int2[], $13::int2[], $14::numeric[],
-            $15::numeric[], $16::numeric[], $17::numeric[], $18::numeric[], $19::text[], $20::text[], $21::text[],
-            $22::text[], $23::text[], $24::bytea[])
-        """,
-        "import_wallets": """
-        INSERT INTO ledger.wallets (id, created_at, updated_at, version, status, asset, balance, pending_debit,
-            pending_credit, overdraft_limit, owner_id, metadata, chain)
-        SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::int8[], $5::int2[], $6::text[],
-            $7::numeric[], $8::numeric[], $9::numeric[], $10::numeric[], $11::text[], $12::text[], $13::bytea[])
-        """,
         "import_transfers": """
         INSERT INTO ledger.transfers (wallet_id, \(DerivedTransfer.columnNames))
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::timestamptz[], $7::uuid[],
             $8::int2[], $9::int2[], $10::numeric[], $11::numeric[])
-        """,
-        "import_expirations": """
-        INSERT INTO ledger.expirations (expires_at, wallet_id, transfer_id)
-        SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[])
         """,
         "import_reversals": """
         UPDATE ledger.transfers t SET reversed_amount = t.reversed_amount + k.amount
@@ -81,16 +56,6 @@ final class BookImportWriting {
         ) k
         WHERE t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
         RETURNING t.wallet_id, t.transfer_id
-        """,
-        "import_refusals": """
-        INSERT INTO ledger.refusals (wallet_id, key_digest, content_hash, transfer_id, occurred_at, code, detail,
-            reference_id)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[], $7::text[],
-            $8::text[])
-        """,
-        "import_wallet_keys": """
-        INSERT INTO ledger.wallet_keys (scope, key_digest, reference_id, wallet_id)
-        SELECT '', * FROM unnest($1::uuid[], $2::text[], $3::uuid[])
         """,
         "import_batches": """
         INSERT INTO ledger.batches (key_digest, content_hash, created_at, reference_id, outcome)
@@ -122,7 +87,12 @@ final class BookImportWriting {
 
     init(ledger: PostgresConfiguration) throws {
         connection = PostgresConnection(configuration: ledger)
-        for (name, sql) in Self.statements.sorted(by: { $0.key < $1.key }) { try connection.prepare(name, sql) }
+        let inserts = Statements.lane.filter { Self.inserts.contains($0.key) }
+        for (name, sql) in Self.statements.merging(inserts, uniquingKeysWith: { own, _ in own })
+            .sorted(by: { $0.key < $1.key })
+        {
+            try connection.prepare(name, sql)
+        }
         try connection.connect()
     }
 
@@ -163,31 +133,8 @@ final class BookImportWriting {
 
     func add(_ entry: Entry, chain: [UInt8]) {
         rows += 1
-        let columns = entries.arrays
-        columns[0].append(uuid: entry.walletID.uuid.bits)
-        columns[1].append(int8: entry.version)
-        columns[2].append(timestamp: entry.occurredAt.microseconds)
-        columns[3].append(timestamp: entry.expiresAt?.microseconds)
-        columns[4].append(uuid: entry.transferID?.uuid.bits)
-        columns[5].append(uuid: entry.key?.digest)
-        columns[6].append(uuid: entry.contentHash)
-        columns[7].append(uuid: entry.counterparty?.uuid.bits)
-        columns[8].append(uuid: entry.related?.uuid.bits)
-        columns[9].append(int2: entry.kind.rawValue)
-        columns[10].append(int2: entry.status.rawValue)
-        columns[11].append(int2: entry.direction?.rawValue)
-        columns[12].append(int2: entry.purpose?.rawValue)
-        columns[13].append(numeric: entry.amount)
-        columns[14].append(numeric: entry.balance)
-        columns[15].append(numeric: entry.pendingDebit)
-        columns[16].append(numeric: entry.pendingCredit)
-        columns[17].append(numeric: entry.overdraftLimit)
-        columns[18].append(text: entry.key?.reference)
-        columns[19].append(text: entry.note)
-        columns[20].append(text: entry.description)
-        columns[21].append(text: entry.metadata)
-        columns[22].append(text: entry.actor)
-        columns[23].append(bytes: chain)
+        EntryColumns.append(entry, to: entries.arrays)
+        entries.arrays[23].append(bytes: chain)
         if entry.kind == .opened, let key = entry.key {
             walletKeys.arrays[0].append(uuid: key.digest)
             walletKeys.arrays[1].append(text: key.reference)
