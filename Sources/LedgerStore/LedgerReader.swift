@@ -18,12 +18,7 @@ public struct LedgerReader: Sendable {
     /// The wallet as last committed; nil when there is none.
     public func wallet(_ id: WalletID) async throws -> Wallet? {
         let reading = RowReading(assets: assets)
-        return try await pool.perform { connection in
-            let parameters = PostgresParameters()
-            parameters.append(uuid: id.uuid.bits)
-            let result = try connection.query("ledger_wallet", parameters)
-            return result.isEmpty ? nil : try reading.wallet(result, 0, from: 0)
-        }
+        return try await pool.perform { try Self.wallet(id, reading, $0) }
     }
 
     /// The transfer as last committed, with the wallet as its newest entry left it; nil when there is none.

@@ -36,8 +36,6 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let adminShutdown = SQLState(rawValue: "57P01")
     /// 57P03: the server does not take connections yet.
     public static let cannotConnectNow = SQLState(rawValue: "57P03")
-    /// 22023: an argument that makes no sense to a function.
-    public static let invalidParameterValue = SQLState(rawValue: "22023")
     /// 0A000: the server cannot do this; a standby says so to a transaction that wants to write.
     public static let featureNotSupported = SQLState(rawValue: "0A000")
     /// 25006: the server has become a read-only standby.
