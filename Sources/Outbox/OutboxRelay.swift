@@ -66,11 +66,14 @@ public final class OutboxRelay: Service {
     private func relay() async {
         var backoff = Backoff(base: .milliseconds(50), maximum: .seconds(2))
         var wasFailing = false
+        // Rows that come close behind others wait for company: every look and every settling is a transaction.
+        let cadence = Cadence(shortest: configuration.poll)
         while !stopping.isStopped {
             guard connection.isConnected, let permit = watch.beginPublishing() else {
                 await stopping.pause(for: .milliseconds(10))
                 continue
             }
+            let began = ContinuousClock.now
             var claimed = 0
             var failed = 0
             do {
@@ -86,7 +89,8 @@ public final class OutboxRelay: Service {
                 backoff.reset()
                 if wasFailing { logger.info("publishing works again") }
                 wasFailing = false
-                if claimed < configuration.claim / 2 { await stopping.pause(for: configuration.poll) }
+                let work = ContinuousClock.now - began
+                if claimed < configuration.claim { await stopping.pause(for: cadence.interval(after: work) - work) }
                 continue
             }
             wasFailing = true

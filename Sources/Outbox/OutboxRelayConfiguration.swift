@@ -11,7 +11,7 @@ public struct OutboxRelayConfiguration: Sendable {
     public var subjectPrefix = "wallet.events."
     /// Outbox rows claimed at once.
     public var claim = 64
-    /// The pause after a look into an empty outbox.
+    /// The shortest time from one look into the outbox to the next.
     public var poll: Duration = .milliseconds(20)
     /// How long a claim lasts; a dead relay's rows come free after it.
     public var lease: Duration = .seconds(30)

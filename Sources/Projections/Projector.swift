@@ -138,23 +138,32 @@ public final class Projector: Service {
         pull.heartbeat = configuration.pullHeartbeat
         let reader = PullConsumer(connection: connection, configuration: pull, logger: logger, metrics: registry)
         defer { reader.close() }
-        var begins: UInt64 = 0
+        // What comes close behind the last transaction waits for company: many events in one transaction cost a
+        // fraction of many transactions, and newer versions of a wallet or transfer replace older ones before they are
+        // written.
+        let cadence = Cadence(shortest: configuration.pace)
         while !stopping.isStopped {
-            // What comes close behind the last transaction waits for company: many events in one transaction cost a
-            // fraction of many transactions, and newer versions of a wallet replace older ones before they are written.
-            let now = Clock.system.monotonicNanoseconds()
-            if begins > now { stopping.wait(for: .nanoseconds(Int64(begins - now))) }
             let messages = try reader.next(
                 max: configuration.batch, maxBytes: configuration.bytesMax, waitUpTo: .milliseconds(200))
             guard !messages.isEmpty else { continue }
-            begins = Clock.system.monotonicNanoseconds() + UInt64(clamping: configuration.pace.wholeNanoseconds)
+            let began = Clock.system.monotonicNanoseconds()
             store.take(
                 messages, from: configuration.stream.name, eventsPerTransaction: configuration.eventsPerTransaction
             ) { done in
                 // Unacknowledged ones only come again.
                 reader.ackAll(done, within: .seconds(2))
             }
+            let isFull =
+                messages.count == configuration.batch
+                || messages.reduce(0) { $0 + $1.payloadLength } >= configuration.bytesMax
+            if !isFull { rest(cadence, after: began) }
         }
+    }
+
+    /// Waits for the time of the next transaction after one that began at `began`.
+    private func rest(_ cadence: Cadence, after began: UInt64) {
+        let work = Duration.nanoseconds(Int64(clamping: Clock.system.monotonicNanoseconds() - began))
+        stopping.wait(for: cadence.interval(after: work) - work)
     }
 
     private func watchLag() {

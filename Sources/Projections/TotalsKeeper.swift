@@ -7,7 +7,7 @@ import Synchronization
 
 /// How totals are kept.
 public struct TotalsConfiguration: Sendable {
-    /// The shortest time from one transaction to the next: the more entries one takes, the less each costs.
+    /// The shortest time from one turn to the next: the more entries one takes, the less each costs.
     public var pace: Duration = .seconds(1)
     /// Wallets looked at each second for totals that are behind without anybody having told.
     public var sweepRate = 5000
@@ -106,14 +106,17 @@ public final class TotalsKeeper: Service {
         var backoff = Backoff(base: .milliseconds(200), maximum: .seconds(10))
         var sweep = Sweep(configuration: configuration, clock: clock)
         var isFailing = false
+        let cadence = Cadence(shortest: configuration.pace)
         var next = clock.monotonicNanoseconds()
         while !stopping.isStopped {
             do {
                 try writer.connect()
-                let now = clock.monotonicNanoseconds()
-                if now >= next {
-                    next = now + UInt64(clamping: configuration.pace.wholeNanoseconds)
+                let began = clock.monotonicNanoseconds()
+                if began >= next {
+                    next = began
                     try drain(writer)
+                    let work = Duration.nanoseconds(Int64(clamping: clock.monotonicNanoseconds() - began))
+                    next = began + UInt64(clamping: cadence.interval(after: work).wholeNanoseconds)
                 }
                 if sweep.isDue { try look(&sweep, writer) }
                 if isFailing { logger.info("totals can be kept again") }
