@@ -1,3 +1,4 @@
+import HTTPServer
 import JSON
 import Ledger
 
@@ -6,7 +7,7 @@ struct Answer: Sendable {
     let status: Int
     var contentType = "application/json"
     let body: [UInt8]
-    var headers: [(name: String, value: String)] = []
+    var headers = ResponseHeaders()
     /// What was refused or failed; for metrics and the log.
     var problem: Problem?
     /// Whether this repeats an earlier answer.
@@ -35,9 +36,9 @@ struct Answer: Sendable {
         body = problem.body(correlationID: correlationID)
         contentType = "application/problem+json"
         self.problem = problem
-        if let seconds = problem.retryAfter { headers.append(("Retry-After", String(seconds))) }
-        if let allow = problem.allow { headers.append(("Allow", allow)) }
-        if case .currentVersion(let version) = problem.members { headers.append(("ETag", Answer.tag(version))) }
+        if let seconds = problem.retryAfter { headers.append("Retry-After", String(seconds)) }
+        if let allow = problem.allow { headers.append("Allow", allow) }
+        if case .currentVersion(let version) = problem.members { headers.appendTag(version) }
     }
 
     /// A wallet.
@@ -45,8 +46,8 @@ struct Answer: Sendable {
         var writer = JSONWriter(capacity: 768)
         writer.wallet(wallet)
         var answer = Answer(status: status, body: writer.finish())
-        answer.headers.append(("ETag", tag(wallet.version)))
-        if status == 201 { answer.headers.append(("Location", "/v1/wallet/" + wallet.id.text)) }
+        answer.headers.appendTag(wallet.version)
+        if status == 201 { answer.headers.append("Location", "/v1/wallet/" + wallet.id.text) }
         return answer
     }
 
@@ -55,13 +56,14 @@ struct Answer: Sendable {
         var writer = JSONWriter(capacity: 1024)
         writer.transfer(receipt)
         var answer = Answer(status: status, body: writer.finish())
-        answer.headers.reserveCapacity(7)
-        answer.headers.append(("ETag", tag(receipt.wallet.version)))
-        if status == 201, let transfer = receipt.transfer {
-            answer.headers.append(("Location", location(of: transfer)))
-        }
+        answer.headers.reserve(Answer.usualHeaders)
+        answer.headers.appendTag(receipt.wallet.version)
+        if status == 201, let transfer = receipt.transfer { answer.headers.appendLocation(of: transfer) }
         return answer
     }
+
+    /// The size of the header fields of most answers, in bytes.
+    private static let usualHeaders = 384
 
     /// A page of a list of transfers.
     static func transfers(_ receipts: [Receipt], next: Cursor?) -> Answer {
@@ -83,15 +85,35 @@ struct Answer: Sendable {
         writer.endObject()
         return Answer(status: 200, body: writer.finish())
     }
+}
 
-    private static func location(of transfer: Transfer) -> String {
-        var text = "/v1/wallet/"
-        text.reserveCapacity(96)
-        text += transfer.walletID.text
-        text += "/transfers/"
-        text += transfer.id.text
-        return text
+extension ResponseHeaders {
+    /// Appends the tag of a wallet's version.
+    mutating func appendTag(_ version: Int64) {
+        append("ETag", upTo: 2 + Money.textCapacity(scale: 0)) { buffer in
+            buffer[0] = 0x22
+            // A whole number without decimals, as a sum is written.
+            let end = 1 + Money.write(Int128(version), scale: 0, to: UnsafeMutableBufferPointer(rebasing: buffer[1...]))
+            buffer[end] = 0x22
+            return end + 1
+        }
     }
 
-    private static func tag(_ version: Int64) -> String { "\"\(version)\"" }
+    fileprivate mutating func appendLocation(of transfer: Transfer) {
+        let (root, list): (StaticString, StaticString) = ("/v1/wallet/", "/transfers/")
+        append("Location", upTo: root.utf8CodeUnitCount + list.utf8CodeUnitCount + 72) { buffer in
+            var end = 0
+            func append(_ text: StaticString) {
+                text.withUTF8Buffer { letters in
+                    end += UnsafeMutableBufferPointer(rebasing: buffer[end...]).update(fromContentsOf: letters)
+                }
+            }
+            append(root)
+            transfer.walletID.uuid.write(to: UnsafeMutableBufferPointer(rebasing: buffer[end...]))
+            end += 36
+            append(list)
+            transfer.id.uuid.write(to: UnsafeMutableBufferPointer(rebasing: buffer[end...]))
+            return end + 36
+        }
+    }
 }

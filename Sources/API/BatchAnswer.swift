@@ -14,7 +14,7 @@ extension Command {
 extension Answer {
     /// The results of a batch in the order of its operations. `outcomes` are those of `batch.operations`.
     static func results(
-        of batch: BatchRequest, _ outcomes: [Result<Decision.Verdict, Problem>], correlationID: String
+        of batch: BatchRequest, _ outcomes: [BatchSide.Outcome], correlationID: String
     ) -> Answer {
         var results = BatchResults(count: batch.count, correlationID: correlationID)
         var decided = zip(batch.operations, outcomes).makeIterator()
@@ -48,7 +48,7 @@ private struct BatchResults {
         writer.beginArray()
     }
 
-    mutating func add(_ index: Int, _ outcome: Result<Decision.Verdict, Problem>, of operation: Operation) {
+    mutating func add(_ index: Int, _ outcome: BatchSide.Outcome, of operation: Operation) {
         switch outcome {
         case .success(.applied(let receipt)), .success(.replayed(.applied(let receipt))):
             begin(index, status: operation.command.successStatus)
@@ -62,8 +62,8 @@ private struct BatchResults {
             end(isReplay: outcome.isReplay)
         case .success(.refused(let refusal, _)), .success(.replayed(.refused(let refusal))):
             add(index, Problem(refusal, of: operation.command), isReplay: outcome.isReplay)
-        case .failure(let problem):
-            add(index, problem, isReplay: false)
+        case .failure(let failure):
+            add(index, Problem(failure), isReplay: false)
         }
     }
 
@@ -99,7 +99,7 @@ private struct BatchResults {
     }
 }
 
-extension Result<Decision.Verdict, Problem> {
+extension BatchSide.Outcome {
     fileprivate var isReplay: Bool {
         if case .success(.replayed) = self { return true }
         return false

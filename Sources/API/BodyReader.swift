@@ -170,8 +170,8 @@ extension BodyReader {
 
     /// A UUID.
     mutating func uuid(_ field: String) throws(JSONError) -> RawUUID? {
-        let text = try reader.readString()
-        if let uuid = RawUUID(text: text) { return uuid }
+        let text = try reader.readText()
+        if let uuid = reader.withUTF8(of: text, { RawUUID(utf8: $0) }) { return uuid }
         refuse(field, .malformed, "\"\(field)\" is not a UUID.")
         return nil
     }

@@ -105,7 +105,7 @@ extension Answer {
         writer.member("as_of", wallet.updatedAt)
         writer.endObject()
         var answer = Answer(status: 200, body: writer.finish())
-        answer.headers.append(("ETag", "\"\(wallet.version)\""))
+        answer.headers.appendTag(wallet.version)
         return answer
     }
 

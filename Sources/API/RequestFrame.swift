@@ -3,39 +3,67 @@ import Ledger
 import Observability
 import Runtime
 
-/// What every request goes through: its route, its ids, its line in the log and its place in the metrics.
+/// One request while it is being answered. A class, because this is what stays while the request waits for its lane or
+/// for a reader: a task that waits then holds one reference, and thousands of them fit into the processor's caches.
+final class Visit: Sendable {
+    let request: Request
+    let headers: RequestHeaders
+    let trace: Trace
+    /// Where it goes, or why it goes nowhere.
+    let destination: Result<Destination, Problem>
+    /// Whether it asks for one operation of the ledger.
+    let isOperation: Bool
+    /// Monotonic nanoseconds.
+    let began: UInt64
+
+    init(_ request: Request, began: UInt64, newID: () -> RawUUID) {
+        self.request = request
+        self.began = began
+        headers = RequestHeaders(request.headers)
+        trace = Trace(headers, newID: newID)
+        let destination = Result { () throws(Problem) in
+            try Router.destination(method: request.method.name, path: request.path)
+        }
+        self.destination = destination
+        isOperation = (try? destination.get())?.endpoint.operationKind != nil
+    }
+}
+
+/// What every request goes through: its route, its ids, its line in the log and its place in the metrics. Nothing here
+/// ends a request that takes long: everything it waits for, a lane or a pool, has a deadline of its own and knows what
+/// became of the work.
 struct RequestFrame: Sendable {
     let metrics: APIMetrics
     let logger: Logger
     let clock: Clock
     let newID: @Sendable () -> RawUUID
 
-    /// Answers a request with what `handle` makes of it. Nothing here ends a request that takes long: everything it
-    /// waits for, a lane or a pool, has a deadline of its own and knows what became of the work.
-    func respond(
-        to request: Request,
-        with handle: @Sendable (Destination, RequestHeaders, Trace) async throws -> Answer
-    ) async -> Response {
-        let start = clock.monotonicNanoseconds()
+    // The functions are not inlined: what they need must not take room in the task that waits between them.
+
+    /// Takes a request up. Each has to be ended, too.
+    @inline(never)
+    func begin(_ request: Request) -> Visit {
         metrics.inFlight.add(1)
-        defer { metrics.inFlight.add(-1) }
-        let headers = RequestHeaders(request.headers)
-        let trace = Trace(headers, newID: newID)
-        var endpoint: Route?
-        let answer: Answer
-        do {
-            let destination = try Router.destination(method: request.method.name, path: request.path)
-            endpoint = destination.endpoint
-            answer = try await handle(destination, headers, trace)
-        } catch {
-            answer = Answer(Problem(catching: error), correlationID: trace.correlationID)
-        }
-        let duration = clock.monotonicNanoseconds() &- start
+        return Visit(request, began: clock.monotonicNanoseconds(), newID: newID)
+    }
+
+    /// The response to a request that failed.
+    @inline(never)
+    func end(_ visit: Visit, _ error: any Error) -> Response {
+        end(visit, Answer(Problem(catching: error), correlationID: visit.trace.correlationID))
+    }
+
+    /// The response to a request.
+    @inline(never)
+    func end(_ visit: Visit, _ answer: consuming Answer) -> Response {
+        metrics.inFlight.add(-1)
+        let duration = clock.monotonicNanoseconds() &- visit.began
+        let endpoint = try? visit.destination.get().endpoint
         metrics.count(endpoint, status: answer.status, problem: answer.problem?.code, nanoseconds: duration)
         if answer.isReplay { metrics.replays.increment() }
         if let items = answer.items { metrics.count(items) }
-        log(answer, to: request, endpoint, trace, duration)
-        return answer.response(trace)
+        log(answer, to: visit.request, endpoint, visit.trace, duration)
+        return answer.response(visit.trace)
     }
 
     /// Answers what the server refused before there was a request.

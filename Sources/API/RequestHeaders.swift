@@ -19,15 +19,15 @@ struct RequestHeaders: Sendable {
     init(_ fields: HTTPHeaders) {
         correlationID = fields["x-correlation-id"].flatMap { CorrelationID($0) }
         trace = fields["traceparent"].flatMap { TraceContext(traceparent: $0) }
-        contentType = single("Content-Type", of: fields)
+        contentType = single("Content-Type", of: fields, usually: "application/json")
         idempotencyKey = single("Idempotency-Key", of: fields)
         ifMatch = single("If-Match", of: fields)
         minVersion = single("Wallet-Min-Version", of: fields)
         actor = single("Wallet-Actor", of: fields)
     }
 
-    private mutating func single(_ name: String, of fields: HTTPHeaders) -> String? {
-        let (value, isRepeated) = fields.single(name)
+    private mutating func single(_ name: String, of fields: HTTPHeaders, usually usual: String = "") -> String? {
+        let (value, isRepeated) = fields.single(name, usually: usual)
         if isRepeated { repeated.append(name) }
         return value
     }

@@ -161,9 +161,28 @@ enum Router {
 
     /// Finds the endpoint of a request. Throws 404, 405 with `Allow`, and 400 for ids and escapes that are none.
     static func destination(method: String, path: String) throws(Problem) -> Destination {
-        guard let path = try PathSegments(path),
-            let resource = resources.first(where: { path.matches($0.segments) })
-        else {
+        var path = path
+        let found = path.withUTF8 { bytes in
+            Result { () throws(Problem) in try destination(method, bytes) }
+        }
+        return try found.get()
+    }
+
+    private static func destination(
+        _ method: String, _ path: UnsafeBufferPointer<UInt8>
+    ) throws(Problem) -> Destination {
+        // Hardly anybody escapes what needs no escape.
+        guard path.contains(0x25) else { return try destination(method, PathSegments(path)) }
+        guard let decoded = PercentEncoding.decodePath(path) else {
+            throw Problem("path", .malformed, "The path holds an escape that is none.")
+        }
+        return try decoded.withUnsafeBufferPointer { (path) throws(Problem) in
+            try destination(method, PathSegments(path))
+        }
+    }
+
+    private static func destination(_ method: String, _ path: PathSegments?) throws(Problem) -> Destination {
+        guard let path, let resource = resources.first(where: { path.matches($0.segments) }) else {
             throw Problem(.routeNotFound, "There is no such route.")
         }
         let wanted = method == "HEAD" ? Method.get : Method(rawValue: method)
@@ -211,60 +230,29 @@ enum PathPattern: Sendable {
     case transferID
 }
 
-/// The decoded pieces of a path, one behind the other in one buffer.
+/// The pieces of a path, as their places in its bytes: valid as long as these are lent.
 private struct PathSegments {
     private static let most = 6
 
-    private var bytes: [UInt8] = []
+    private let bytes: UnsafeBufferPointer<UInt8>
     private var ends: InlineArray<6, Int> = .init(repeating: 0)
     private var count = 0
 
-    /// Splits and decodes a path; nil when it has more pieces than any route.
-    init?(_ path: String) throws(Problem) {
-        var path = path
-        let isValid = path.withUTF8 { read($0) }
-        guard isValid else { throw Problem("path", .malformed, "The path holds an escape that is none.") }
-        guard count > 0 else { return nil }
-    }
-
-    /// Reads the pieces, none when they are too many; false when an escape is none.
-    private mutating func read(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard path.first == 0x2F else { return true }
-        bytes.reserveCapacity(path.count)
-        var index = 1
-        while index < path.count {
-            let byte = path[index]
-            index += 1
-            if byte == 0x2F {
-                guard endPiece() else { return true }
-            } else if byte == 0x25 {
-                guard index + 1 < path.count, let high = PercentEncoding.digit(path[index]),
-                    let low = PercentEncoding.digit(path[index + 1])
-                else { return false }
-                bytes.append(high << 4 | low)
-                index += 2
-            } else {
-                bytes.append(byte)
-            }
+    /// Splits a path that has no escapes; nil when it has more pieces than any route.
+    init?(_ path: UnsafeBufferPointer<UInt8>) {
+        guard path.first == 0x2F else { return nil }
+        bytes = path
+        for index in 1...path.count where index == path.count || path[index] == 0x2F {
+            guard count < Self.most else { return nil }
+            ends[count] = index
+            count += 1
         }
-        _ = endPiece()
-        return true
     }
 
-    private mutating func endPiece() -> Bool {
-        guard count < Self.most else {
-            count = 0
-            return false
-        }
-        ends[count] = bytes.count
-        count += 1
-        return true
-    }
-
-    private func range(_ index: Int) -> Range<Int> { (index == 0 ? 0 : ends[index - 1])..<ends[index] }
+    private func range(_ index: Int) -> Range<Int> { (index == 0 ? 1 : ends[index - 1] + 1)..<ends[index] }
 
     func uuid(_ index: Int) -> RawUUID? {
-        bytes.withUnsafeBufferPointer { RawUUID(utf8: UnsafeBufferPointer(rebasing: $0[range(index)])) }
+        RawUUID(utf8: UnsafeBufferPointer(rebasing: bytes[range(index)]))
     }
 
     func matches(_ pattern: [PathPattern]) -> Bool {
@@ -291,6 +279,26 @@ private struct PathSegments {
 
 /// Strict percent-decoding.
 enum PercentEncoding {
+    /// The decoded bytes of a path; nil when a `%` is not followed by two hexadecimal digits. A slash that was escaped
+    /// separates nothing: it becomes a byte that is in no route.
+    static func decodePath(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        var iterator = bytes.makeIterator()
+        while let byte = iterator.next() {
+            guard byte == 0x25 else {
+                result.append(byte)
+                continue
+            }
+            guard let high = iterator.next().flatMap(digit), let low = iterator.next().flatMap(digit) else {
+                return nil
+            }
+            let decoded = high << 4 | low
+            result.append(decoded == 0x2F ? 0xFF : decoded)
+        }
+        return result
+    }
+
     /// The decoded bytes of a query, where `+` is a space; nil when a `%` is not followed by two hexadecimal digits.
     static func decode(_ bytes: some Collection<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []

@@ -27,11 +27,11 @@ extension WalletAPI {
     private func separately(_ batch: BatchRequest, _ trace: Trace) async throws -> Answer {
         if let identity = identity(of: batch), !batch.operations.isEmpty {
             // Only claims the key: the operations have keys of their own, by which each of them is repeated.
-            if case .keyReused = try await service.batches.all([], identity, trace.origin).get() {
+            if case .keyReused = try await service.batches.all([], identity, trace.origin) {
                 throw WalletAPI.reusedKey
             }
         }
-        let outcomes = try await service.batches.each(batch.operations, trace.origin).get()
+        let outcomes = try await service.batches.each(batch.operations, trace.origin)
         var answer = Answer.results(of: batch, outcomes, correlationID: trace.correlationID)
         answer.isReplay = answer.items?.replays == batch.count
         return answer
@@ -43,7 +43,7 @@ extension WalletAPI {
             problem.index = first.index
             throw problem
         }
-        switch try await service.batches.all(batch.operations, identity(of: batch), trace.origin).get() {
+        switch try await service.batches.all(batch.operations, identity(of: batch), trace.origin) {
         case .applied(let verdicts, let isReplay):
             var answer = Answer.results(of: batch, verdicts.map { .success($0) }, correlationID: trace.correlationID)
             answer.isReplay = isReplay

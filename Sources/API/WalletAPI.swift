@@ -48,9 +48,18 @@ public final class WalletAPI: Sendable {
     }
 
     /// Answers one request; never throws.
+    ///
+    /// Operations are answered here and apart from everything else: a task that waits holds as much memory as the
+    /// largest branch of each function it is in may need. What comes before and after the waiting is not inlined for the
+    /// same reason.
     public func respond(to request: Request) async -> Response {
-        await frame.respond(to: request) { destination, headers, trace in
-            try await self.answer(destination, request, headers, trace)
+        let visit = frame.begin(request)
+        guard visit.isOperation else { return await read(visit) }
+        do {
+            let operation = try self.operation(visit)
+            return respond(visit, operation, try await service.submit(operation, visit.trace.origin))
+        } catch {
+            return frame.end(visit, error)
         }
     }
 
@@ -60,49 +69,61 @@ public final class WalletAPI: Sendable {
         frame.respond(to: error)
     }
 
-    private func answer(
-        _ destination: Destination, _ request: Request, _ headers: RequestHeaders, _ trace: Trace
-    ) async throws -> Answer {
+    private func read(_ visit: Visit) async -> Response {
+        do {
+            return frame.end(visit, try await answer(try visit.destination.get(), visit))
+        } catch {
+            return frame.end(visit, error)
+        }
+    }
+
+    private func answer(_ destination: Destination, _ visit: Visit) async throws -> Answer {
+        let (request, headers, trace) = (visit.request, visit.headers, visit.trace)
         switch destination.endpoint {
-        case .openWallet, .amend, .debit, .credit, .complete, .revert, .reverse, .extend, .adjust, .move:
-            try await write(destination, request, headers, trace)
-        case .batch: try await batch(request, headers, trace)
-        case .wallet: try await wallet(destination, request, headers)
-        case .transfer: try await transfer(destination, request, headers)
-        case .transfers: try await transfers(destination, request, headers)
+        case .batch: return try await batch(request, headers, trace)
+        case .wallet: return try await wallet(destination, request, headers)
+        case .transfer: return try await transfer(destination, request, headers)
+        case .transfers: return try await transfers(destination, request, headers)
         case .wallets, .transaction, .balance, .balanceAudit, .entries, .analytics, .world:
-            try await past(destination, request, headers)
+            return try await past(destination, request, headers)
         case .outbox, .outboxRetry, .drift, .rebuild, .rebuildAll, .rebuilds:
-            try await administration(destination, request, headers)
-        case .health: Answer.status("alive")
-        case .ready: try await readiness.answer()
+            return try await administration(destination, request, headers)
+        case .health: return Answer.status("alive")
+        case .ready: return try await readiness.answer()
+        case .openWallet, .amend, .debit, .credit, .complete, .revert, .reverse, .extend, .adjust, .move:
+            throw Problem(.internalError, "This route writes.")
         }
     }
 
     // MARK: - Writes
 
-    private func write(
-        _ destination: Destination, _ request: Request, _ headers: RequestHeaders, _ trace: Trace
-    ) async throws -> Answer {
-        _ = try parameters(of: request, allowed: [])
-        let operation = try decoder.operation(destination, headers: headers, body: request.body)
-        switch try await service.submit(operation, trace.origin).get() {
-        case .applied(let receipt): return success(receipt, destination.endpoint.successStatus)
-        case .refused(let refusal, _): throw Problem(refusal, of: operation.command)
-        case .replayed(let outcome):
-            var answer =
-                switch outcome {
-                case .applied(let receipt): success(receipt, destination.endpoint.successStatus)
-                case .refused(let refusal):
-                    Answer(Problem(refusal, of: operation.command), correlationID: trace.correlationID)
-                }
+    @inline(never)
+    private func operation(_ visit: Visit) throws -> Operation {
+        _ = try parameters(of: visit.request, allowed: [])
+        return try decoder.operation(try visit.destination.get(), headers: visit.headers, body: visit.request.body)
+    }
+
+    @inline(never)
+    private func respond(_ visit: Visit, _ operation: Operation, _ verdict: Decision.Verdict) -> Response {
+        switch verdict {
+        case .applied(let receipt):
+            return frame.end(visit, success(receipt, operation))
+        case .refused(let refusal, _):
+            return frame.end(visit, Problem(refusal, of: operation.command))
+        case .replayed(.applied(let receipt)):
+            var answer = success(receipt, operation)
             answer.isReplay = true
-            return answer
+            return frame.end(visit, answer)
+        case .replayed(.refused(let refusal)):
+            var answer = Answer(Problem(refusal, of: operation.command), correlationID: visit.trace.correlationID)
+            answer.isReplay = true
+            return frame.end(visit, answer)
         }
     }
 
-    private func success(_ receipt: Receipt, _ status: Int) -> Answer {
-        receipt.transfer == nil ? .wallet(receipt.wallet, status: status) : .transfer(receipt, status: status)
+    private func success(_ receipt: Receipt, _ operation: Operation) -> Answer {
+        let status = operation.command.successStatus
+        return receipt.transfer == nil ? .wallet(receipt.wallet, status: status) : .transfer(receipt, status: status)
     }
 
     // MARK: - Reads
@@ -168,7 +189,7 @@ extension Answer {
     /// The answer with a word about where it was read.
     func from(_ source: ReadSource) -> Answer {
         var answer = self
-        answer.headers.append(("Wallet-Source", source.rawValue))
+        answer.headers.append("Wallet-Source", source.rawValue)
         return answer
     }
 }

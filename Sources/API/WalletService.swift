@@ -56,23 +56,17 @@ extension ReadSide {
 /// How batches are written: each operation for itself, or all or none.
 struct BatchSide: Sendable {
     /// The outcome of an operation.
-    typealias Outcome = Result<Decision.Verdict, Problem>
+    typealias Outcome = Result<Decision.Verdict, LedgerStoreError>
 
-    let each: @Sendable ([Operation], EventOrigin) async -> Result<[Outcome], Problem>
-    let all: @Sendable ([Operation], BatchIdentity?, EventOrigin) async -> Result<AtomicVerdict, Problem>
+    let each: @Sendable ([Operation], EventOrigin) async throws -> [Outcome]
+    let all: @Sendable ([Operation], BatchIdentity?, EventOrigin) async throws -> AtomicVerdict
 }
 
 extension BatchSide {
     init(_ writer: LedgerWriter) {
         self.init(
-            each: { operations, origin in
-                await outcome {
-                    try await writer.submitAll(operations, origin: origin).map { $0.mapError { Problem($0) } }
-                }
-            },
-            all: { operations, identity, origin in
-                await outcome { try await writer.submitAtomically(operations, batch: identity, origin: origin) }
-            })
+            each: { try await writer.submitAll($0, origin: $1) },
+            all: { try await writer.submitAtomically($0, batch: $1, origin: $2) })
     }
 }
 
@@ -87,7 +81,7 @@ private func outcome<Value: Sendable>(_ work: () async throws -> Value) async ->
 
 /// What the routes stand on: the one way to write and the two ways to read.
 public struct WalletService: Sendable {
-    let submit: @Sendable (Operation, EventOrigin) async -> Result<Decision.Verdict, Problem>
+    let submit: @Sendable (Operation, EventOrigin) async throws -> Decision.Verdict
     let batches: BatchSide
     let ledger: ReadSide
     let projection: ReadSide
@@ -99,16 +93,14 @@ public struct WalletService: Sendable {
         writer: LedgerWriter, ledger: LedgerReader, projection: ProjectionReader, operators: StoredOperatorWork
     ) {
         self.init(
-            submit: { operation, origin in
-                await outcome { try await writer.submit(operation, origin: origin) }
-            },
+            submit: { try await writer.submit($0, origin: $1) },
             batches: BatchSide(writer),
             ledger: ReadSide(ledger), projection: ReadSide(projection),
             past: StoredPast(ledger: ledger, projection: projection), operators: operators)
     }
 
     init(
-        submit: @escaping @Sendable (Operation, EventOrigin) async -> Result<Decision.Verdict, Problem>,
+        submit: @escaping @Sendable (Operation, EventOrigin) async throws -> Decision.Verdict,
         batches: BatchSide,
         ledger: ReadSide, projection: ReadSide, past: any PastReading,
         operators: any OperatorWork

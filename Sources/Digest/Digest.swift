@@ -13,17 +13,6 @@ public enum Digest {
         }
     }
 
-    /// Appends the SHA-256 digest of `bytes` to `output`.
-    public static func appendSHA256(of bytes: [UInt8], to output: inout [UInt8]) {
-        withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { digest in
-            bytes.withUnsafeBufferPointer { input in
-                cssl_sha256(
-                    input.baseAddress, input.count, digest.assumingMemoryBound(to: UInt8.self).baseAddress)
-            }
-            output.append(contentsOf: digest)
-        }
-    }
-
     /// The first 16 bytes of the SHA-256 digest as a number, the first byte being the most significant.
     public static func sha256Prefix(_ bytes: [UInt8]) -> UInt128 {
         bytes.withUnsafeBufferPointer(prefix)
@@ -36,8 +25,13 @@ public enum Digest {
     }
 
     private static func prefix(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt128 {
+        prefix { cssl_sha256(bytes.baseAddress, bytes.count, $0) }
+    }
+
+    /// The first 16 bytes of the digest that `write` puts into the memory it is given.
+    static func prefix(_ write: (UnsafeMutablePointer<UInt8>?) -> Void) -> UInt128 {
         withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { output in
-            cssl_sha256(bytes.baseAddress, bytes.count, output.assumingMemoryBound(to: UInt8.self).baseAddress)
+            write(output.assumingMemoryBound(to: UInt8.self).baseAddress)
             let high = UInt64(bigEndian: output.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
             let low = UInt64(bigEndian: output.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
             return UInt128(high) << 64 | UInt128(low)

@@ -17,12 +17,29 @@ public struct RunningDigest {
         cssl_sha256_update(&context, bytes.baseAddress, bytes.count)
     }
 
-    /// The digest of all bytes taken so far: 32 bytes. More may follow.
-    public func value() -> [UInt8] {
-        var last = context
-        return [UInt8](unsafeUninitializedCapacity: Digest.size) { output, count in
-            cssl_sha256_end(&last, output.baseAddress)
-            count = Digest.size
-        }
+    /// Takes the next byte.
+    public mutating func update(_ byte: UInt8) {
+        var byte = byte
+        cssl_sha256_update(&context, &byte, 1)
     }
+
+    /// Takes the next bytes.
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        update(bytes.assumingMemoryBound(to: UInt8.self))
+    }
+
+    /// The first 16 bytes of the digest of all bytes taken so far, as `Digest.sha256Prefix` gives them. More may follow.
+    public var prefix: UInt128 {
+        var last = context
+        return Digest.prefix { cssl_sha256_end(&last, $0) }
+    }
+
+    /// The digest of all bytes taken so far. More may follow.
+    public var fingerprint: Fingerprint {
+        var last = context
+        return Fingerprint { cssl_sha256_end(&last, $0) }
+    }
+
+    /// The same as 32 bytes.
+    public func value() -> [UInt8] { fingerprint.bytes }
 }

@@ -66,13 +66,13 @@ public struct Request: Sendable {
 public struct Response: Sendable {
     /// The status code, 200...599.
     public var status: Int
-    /// Header fields; `Date`, `Content-Length`, `Connection` and `Transfer-Encoding` are the server's and ignored here.
-    public var headers: [(name: String, value: String)]
+    /// Header fields, but for those that are the server's.
+    public var headers: ResponseHeaders
     /// The body; left out on the wire for HEAD, 204 and 304.
     public var body: [UInt8]
 
     /// Makes an answer.
-    public init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
+    public init(status: Int, headers: ResponseHeaders = ResponseHeaders(), body: [UInt8] = []) {
         self.status = status
         self.headers = headers
         self.body = body
@@ -119,12 +119,13 @@ public struct HTTPHeaders: Sendable {
         return nil
     }
 
-    /// The value of the field called `name`, whatever its case, and whether there are more of that name.
-    public func single(_ name: String) -> (value: String?, isRepeated: Bool) {
+    /// The value of the field called `name`, whatever its case, and whether there are more of that name. A value that
+    /// is `usual` comes without a new text being made.
+    public func single(_ name: String, usually usual: String = "") -> (value: String?, isRepeated: Bool) {
         var value: String?
         for field in fields where matches(field, name) {
             guard value == nil else { return (value, true) }
-            value = text(field.valueStart, field.valueEnd)
+            value = isValue(of: field, usual) ? usual : text(field.valueStart, field.valueEnd)
         }
         return (value, false)
     }
@@ -148,6 +149,11 @@ public struct HTTPHeaders: Sendable {
             index += 1
         }
         return true
+    }
+
+    private func isValue(of field: Field, _ text: String) -> Bool {
+        let range = Int(field.valueStart)..<Int(field.valueEnd)
+        return range.count == text.utf8.count && bytes[range].elementsEqual(text.utf8)
     }
 
     /// A value is read as UTF-8 where it is that, and as ISO 8859-1 otherwise.

@@ -32,8 +32,8 @@ public struct ProtocolError: Error, Equatable, Sendable {
         let body =
             #"{"type":"about:blank","title":"\#(reasonPhrase(of: status))","status":\#(status),"#
             + #""code":"\#(code)","detail":"\#(detail)"}"#
-        var headers = [(name: "Content-Type", value: "application/problem+json")]
-        if status == 503 { headers.append((name: "Retry-After", value: "1")) }
+        var headers = ResponseHeaders([("Content-Type", "application/problem+json")])
+        if status == 503 { headers.append("Retry-After", "1") }
         return Response(status: status, headers: headers, body: Array(body.utf8))
     }
 }

@@ -26,105 +26,47 @@ struct ResponseWriter {
     func append(_ response: Response, framing: ResponseFraming, to output: inout [UInt8]) {
         let isBodiless = response.status == 204 || response.status == 304
         let sendsBody = framing.sendsBody && !isBodiless
-        // The lines that are not header fields take less than 192 bytes together.
-        var bound = 192 + dateLine.count
-        for header in response.headers { bound += header.name.utf8.count + header.value.utf8.count + 4 }
-        output.reserveCapacity(output.count + bound + (sendsBody ? response.body.count : 0))
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bound) { buffer in
-            var head = HeadBuffer(bytes: buffer)
-            head.appendStatusLine(response.status)
-            dateLine.withUnsafeBufferPointer { head.append($0) }
-            for header in response.headers { head.appendField(header.name, header.value) }
-            if !isBodiless {
-                head.append("\r\ncontent-length: ")
-                head.append(response.body.count)
-            }
-            if framing.closes {
-                head.append("\r\nconnection: close")
-            } else if framing.isOldClient {
-                head.append("\r\nconnection: keep-alive")
-            }
-            head.append("\r\n\r\n")
-            output.append(contentsOf: UnsafeBufferPointer(rebasing: buffer[..<head.count]))
+        let body = sendsBody ? response.body.count : 0
+        // The lines that are no fields of the response take less than 192 bytes together.
+        output.reserveCapacity(output.count + 192 + dateLine.count + response.headers.bytes.count + body)
+        output.appendStatusLine(response.status)
+        output.append(contentsOf: dateLine)
+        output.append(contentsOf: response.headers.bytes)
+        if !isBodiless {
+            output.append("\r\ncontent-length: ")
+            output.append(number: response.body.count)
         }
+        if framing.closes {
+            output.append("\r\nconnection: close")
+        } else if framing.isOldClient {
+            output.append("\r\nconnection: keep-alive")
+        }
+        output.append("\r\n\r\n")
         if sendsBody { output.append(contentsOf: response.body) }
     }
 }
 
-/// The head of one answer while it is written: appending to an array piece by piece would check its room each time.
-private struct HeadBuffer {
-    let bytes: UnsafeMutableBufferPointer<UInt8>
-    private(set) var count = 0
-
-    init(bytes: UnsafeMutableBufferPointer<UInt8>) {
-        self.bytes = bytes
+extension [UInt8] {
+    fileprivate mutating func append(_ text: StaticString) {
+        append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    mutating func append(_ source: UnsafeBufferPointer<UInt8>) {
-        precondition(source.count <= bytes.count - count, "the head outgrew its bound")
-        _ = UnsafeMutableBufferPointer(rebasing: bytes[count...]).update(fromContentsOf: source)
-        count += source.count
+    fileprivate mutating func append(number: Int) {
+        if number >= 10 { append(number: number / 10) }
+        append(UInt8(ascii: "0") + UInt8(number % 10))
     }
 
-    @inline(__always)
-    mutating func append(_ text: StaticString) {
-        append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
-
-    mutating func append(_ number: Int) {
-        if number >= 10 { append(number / 10) }
-        precondition(count < bytes.count, "the head outgrew its bound")
-        bytes[count] = UInt8(ascii: "0") + UInt8(number % 10)
-        count += 1
-    }
-
-    mutating func appendStatusLine(_ status: Int) {
+    fileprivate mutating func appendStatusLine(_ status: Int) {
         switch status {
         case 200: append("HTTP/1.1 200 OK")
         case 201: append("HTTP/1.1 201 Created")
         default:
             let status = (200...599).contains(status) ? status : 500
             append("HTTP/1.1 ")
-            append(status)
+            append(number: status)
             append(" ")
             append(reasonPhrase(of: status))
         }
-    }
-
-    /// Appends a field unless its name is malformed or the server's own; control characters in the value, which could
-    /// start another field, become spaces.
-    mutating func appendField(_ name: String, _ value: String) {
-        var (name, value) = (name, value)
-        let start = count
-        append("\r\n")
-        let isAllowed = name.withUTF8 { source in
-            guard !source.isEmpty, source.allSatisfy({ ByteSet.token.contains($0) }), !Self.isOwn(source) else {
-                return false
-            }
-            append(source)
-            return true
-        }
-        guard isAllowed else {
-            count = start
-            return
-        }
-        append(": ")
-        let valueStart = count
-        value.withUTF8 { append($0) }
-        for index in valueStart..<count where !isFieldValueByte(bytes[index]) { bytes[index] = 0x20 }
-    }
-
-    /// Whether a field is the server's to write.
-    private static func isOwn(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
-        let own: StaticString
-        switch name.count {
-        case 4: own = "date"
-        case 10: own = lowercased(name[0]) == UInt8(ascii: "k") ? "keep-alive" : "connection"
-        case 14: own = "content-length"
-        case 17: own = "transfer-encoding"
-        default: return false
-        }
-        return equalsIgnoringCase(name.span, 0..<name.count, own)
     }
 }
 

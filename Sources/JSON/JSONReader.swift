@@ -24,7 +24,7 @@ public struct JSONReader: Sendable {
     private let maxDepth: Int
     /// What the reader is in: the innermost open array or object, or the document.
     private var top = Frame(kind: .document)
-    /// What `top` is in, the document first.
+    /// What `top` is in, the outermost first; the document is not kept there, so that a flat object needs no memory.
     private var outer: [Frame] = []
     /// The member names of all open objects that are no words known beforehand, the innermost object's last.
     private var names: [JSONText] = []
@@ -135,7 +135,7 @@ public struct JSONReader: Sendable {
 
     /// Checks that nothing but white space follows the document's value. Call it last.
     public mutating func finish() throws(JSONError) {
-        guard outer.isEmpty else { throw error(.misuse) }
+        guard top.kind == .document else { throw error(.misuse) }
         skipWhiteSpace()
         guard position == bytes.count else { throw error(.trailingData) }
     }
@@ -195,13 +195,11 @@ extension JSONReader {
     }
 
     private mutating func open(_ kind: Frame.Kind) throws(JSONError) {
-        guard outer.count < maxDepth else { throw error(.tooDeep(limit: maxDepth)) }
+        let isInDocument = top.kind == .document
+        let depth = isInDocument ? 0 : outer.count + 1
+        guard depth < maxDepth else { throw error(.tooDeep(limit: maxDepth)) }
         position += 1
-        if outer.isEmpty {
-            outer.reserveCapacity(4)
-            names.reserveCapacity(12)
-        }
-        outer.append(top)
+        if !isInDocument { outer.append(top) }
         top = Frame(kind: kind, firstName: names.count)
     }
 
@@ -216,7 +214,7 @@ extension JSONReader {
             position += 1
             names.removeLast(names.count - top.firstName)
             if top.hasSet { sets.removeLast() }
-            top = outer.removeLast()
+            top = outer.popLast() ?? Frame(kind: .document)
             return false
         }
         guard top.count > 0 else { return true }

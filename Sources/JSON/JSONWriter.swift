@@ -29,13 +29,32 @@ public struct JSONWriter: Sendable {
     @inlinable
     public var bytes: [UInt8] { Array(storage[0..<count]) }
 
-    /// Ends the document and returns its bytes, without a copy.
+    /// Ends the document and returns its bytes, without a copy; the writer is empty afterwards.
     @inlinable
-    public consuming func finish() -> [UInt8] {
-        var result = storage
-        storage = []
+    public mutating func finish() -> [UInt8] {
+        // Taken out of the writer first: what two variables hold is copied when it is shortened.
+        var result: [UInt8] = []
+        swap(&result, &storage)
         result.removeLast(result.count - count)
+        removeAll()
         return result
+    }
+
+    /// Begins another document behind what was written and `gap` bytes more, which are zero until they are overwritten:
+    /// for several documents in one buffer.
+    public mutating func startDocument(after gap: Int) {
+        reserve(gap)
+        for index in count..<count + gap { storage[index] = 0 }
+        count += gap
+        needsComma = false
+    }
+
+    /// Replaces bytes that were written.
+    public mutating func overwrite(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        precondition(offset >= 0 && offset + bytes.count <= count, "only what was written is overwritten")
+        storage.withUnsafeMutableBytes { buffer in
+            UnsafeMutableRawBufferPointer(rebasing: buffer[offset...]).copyMemory(from: bytes)
+        }
     }
 
     /// Empties the writer, keeping its buffer.

@@ -1,5 +1,6 @@
-/// A command with everything that decides about it.
-public struct Operation: Hashable, Sendable {
+/// A command with everything that decides about it. A class for the same reason as `Entry`: it is handed from the
+/// request to the lane and back by reference.
+public final class Operation: Hashable, Sendable {
     /// The wallet it is about.
     public let walletID: WalletID
     /// What is asked.
@@ -24,6 +25,20 @@ public struct Operation: Hashable, Sendable {
         self.contentHash = contentHash
         self.expectedVersion = expectedVersion
         self.actor = actor
+    }
+
+    /// Whether all parts are equal.
+    public static func == (left: Operation, right: Operation) -> Bool {
+        left === right
+            || (left.walletID == right.walletID && left.command == right.command && left.key == right.key
+                && left.contentHash == right.contentHash && left.expectedVersion == right.expectedVersion
+                && left.actor == right.actor)
+    }
+
+    /// Hashes what names the operation.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(walletID)
+        hasher.combine(command)
     }
 }
 

@@ -1,6 +1,7 @@
 /// Why an operation was not applied: a closed list, in the order of precedence for any one command. What is said of
-/// the wallet that the operation is about comes before what is said of its counterparty.
-public enum Refusal: Error, Hashable, Sendable {
+/// the wallet that the operation is about comes before what is said of its counterparty. Indirect, so that the verdicts
+/// of the many operations that are applied are small.
+public indirect enum Refusal: Error, Hashable, Sendable {
     /// The idempotency key belongs to an operation with other content.
     case idempotencyKeyReused
     /// A transfer from a wallet to itself.

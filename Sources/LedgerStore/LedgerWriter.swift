@@ -137,7 +137,7 @@ public final class LedgerWriter: Service {
         let lane = lanes[place(of: operation)]
         try admit(1, to: lane)
         let deadline = deadline
-        let outcome: PendingOperation.Outcome = await withCheckedContinuation { continuation in
+        let outcome: PendingOperation.Outcome = await withUnsafeContinuation { continuation in
             let pending = PendingOperation(
                 operation: operation, origin: origin, deadline: deadline, answer: .alone(continuation))
             push([.operation(pending)], to: lane)
@@ -162,7 +162,7 @@ public final class LedgerWriter: Service {
             throw LedgerStoreError.overloaded(retryAfterSeconds: 1)
         }
         let deadline = deadline
-        return await withCheckedContinuation { continuation in
+        return await withUnsafeContinuation { continuation in
             let answers = BatchAnswers(count: operations.count, continuation)
             var work = counts.map { count in
                 var work: [PendingWork] = []
@@ -193,7 +193,7 @@ public final class LedgerWriter: Service {
         let lane = lanes[Int((placement ?? 0) % UInt64(lanes.count))]
         try admit(max(1, operations.count), to: lane)
         let deadline = deadline
-        let outcome: PendingGroup.Outcome = await withCheckedContinuation { continuation in
+        let outcome: PendingGroup.Outcome = await withUnsafeContinuation { continuation in
             let group = PendingGroup(
                 operations: operations, identity: batch, origin: origin, deadline: deadline, answer: continuation)
             push([.group(group)], to: lane)

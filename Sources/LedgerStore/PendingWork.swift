@@ -33,9 +33,9 @@ final class PendingOperation: Sendable {
     /// How the operation ends for its caller.
     typealias Outcome = Result<Decision.Verdict, LedgerStoreError>
 
-    /// Who waits for it.
+    /// Who waits for it. Continuations without checks: each is resumed by `resume` alone, which the lanes' tests count.
     enum Answer: Sendable {
-        case alone(CheckedContinuation<Outcome, Never>)
+        case alone(UnsafeContinuation<Outcome, Never>)
         case member(BatchAnswers, place: Int)
     }
 
@@ -69,11 +69,11 @@ final class PendingGroup: Sendable {
     let identity: BatchIdentity?
     let origin: EventOrigin
     let deadline: UInt64
-    let answer: CheckedContinuation<Outcome, Never>
+    let answer: UnsafeContinuation<Outcome, Never>
 
     init(
         operations: [Operation], identity: BatchIdentity?, origin: EventOrigin, deadline: UInt64,
-        answer: CheckedContinuation<Outcome, Never>
+        answer: UnsafeContinuation<Outcome, Never>
     ) {
         self.operations = operations
         self.identity = identity
@@ -119,9 +119,9 @@ final class BatchAnswers: Sendable {
     }
 
     private let state: Mutex<State>
-    private let continuation: CheckedContinuation<[PendingOperation.Outcome], Never>
+    private let continuation: UnsafeContinuation<[PendingOperation.Outcome], Never>
 
-    init(count: Int, _ continuation: CheckedContinuation<[PendingOperation.Outcome], Never>) {
+    init(count: Int, _ continuation: UnsafeContinuation<[PendingOperation.Outcome], Never>) {
         state = Mutex(State(outcomes: Array(repeating: .failure(.unavailable), count: count), missing: count))
         self.continuation = continuation
     }

@@ -55,16 +55,13 @@ public struct ContentHash {
         case item = 18
     }
 
-    private var bytes: [UInt8] = []
+    private var digest = RunningDigest()
 
     /// Starts the content of one kind of request.
-    public init(_ kind: Kind) {
-        bytes.reserveCapacity(192)
-        bytes.append(kind.rawValue)
-    }
+    public init(_ kind: Kind) { digest.update(kind.rawValue) }
 
     /// The first 128 bits of the SHA-256 of what was added.
-    public var value: UInt128 { Digest.sha256Prefix(bytes) }
+    public var value: UInt128 { digest.prefix }
 
     /// The wallet the request is about.
     public mutating func add(wallet: WalletID) { add(.wallet, wallet.uuid.bits) }
@@ -115,7 +112,7 @@ public struct ContentHash {
         guard let amount else { return }
         add(tag, length: 17)
         append(UInt128(bitPattern: amount.unscaled))
-        bytes.append(UInt8(truncatingIfNeeded: amount.decimals))
+        digest.update(UInt8(truncatingIfNeeded: amount.decimals))
     }
 
     /// Whether a transfer settles at once.
@@ -135,12 +132,12 @@ public struct ContentHash {
     private mutating func add(_ tag: Tag, _ text: String?) {
         guard let text else { return }
         add(tag, length: text.utf8.count)
-        bytes.append(contentsOf: text.utf8)
+        digest.update(text.utf8)
     }
 
     private mutating func add(_ tag: Tag, byte: UInt8) {
         add(tag, length: 1)
-        bytes.append(byte)
+        digest.update(byte)
     }
 
     private mutating func add(_ tag: Tag, _ number: UInt128) {
@@ -149,12 +146,13 @@ public struct ContentHash {
     }
 
     private mutating func add(_ tag: Tag, length: Int) {
-        bytes.append(tag.rawValue)
-        withUnsafeBytes(of: UInt32(truncatingIfNeeded: length).bigEndian) { bytes.append(contentsOf: $0) }
+        // Tag and length in one: five bytes out of eight.
+        let head = UInt64(tag.rawValue) << 32 | UInt64(UInt32(truncatingIfNeeded: length))
+        withUnsafeBytes(of: head.bigEndian) { digest.update(UnsafeRawBufferPointer(rebasing: $0[3...])) }
     }
 
     private mutating func append(_ number: UInt128) {
-        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: number.bigEndian) { digest.update($0) }
     }
 }
 

@@ -47,8 +47,8 @@ import Testing
             walletByID: { _ in .success(nil) }, transferByID: { _, _ in .success(nil) },
             transfersByQuery: { _, _ in .success([]) })
         let service = WalletService(
-            submit: { _, _ in .failure(Problem(.internalError, "unset")) },
-            batches: BatchSide(each: { _, _ in .success([]) }, all: { _, _, _ in .success(.keyReused) }),
+            submit: { _, _ in throw Problem(.internalError, "unset") },
+            batches: BatchSide(each: { _, _ in [] }, all: { _, _, _ in .keyReused }),
             ledger: side, projection: side, past: past, operators: IdleOperators())
         return try await FreshReader(service: service, patience: patience, clock: .system)
             .wallets(ofTransfer: transferID)

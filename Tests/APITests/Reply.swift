@@ -12,7 +12,7 @@ struct Reply {
     init(_ response: Response) {
         status = response.status
         body = response.body
-        fields = response.headers
+        fields = response.headers.all
     }
 
     /// The value of a header field, whose name is given in lower case.

@@ -15,8 +15,8 @@ import Testing
     private static let transfer = "\(wallet)/transfers/\(transferID.text)"
 
     private struct Setup {
-        var verdict: Result<Decision.Verdict, Problem> = .failure(Problem(.internalError, "unset"))
-        var atomic: Result<AtomicVerdict, Problem> = .failure(Problem(.internalError, "unset"))
+        var verdict: BatchSide.Outcome = .failure(.inconsistent("unset"))
+        var atomic: Result<AtomicVerdict, LedgerStoreError> = .failure(.inconsistent("unset"))
         var ledgerWallet: Wallet?
         var projectedWallet: @Sendable () -> Wallet? = { nil }
         var ledgerReceipt: Receipt?
@@ -35,11 +35,11 @@ import Testing
                 submit: { operation, origin in
                     setup.seen.operations.withLock { $0.append(operation) }
                     setup.seen.origins.withLock { $0.append(origin) }
-                    return setup.verdict
+                    return try setup.verdict.get()
                 },
                 batches: BatchSide(
-                    each: { operations, _ in .success(operations.map { _ in setup.verdict }) },
-                    all: { _, _, _ in setup.atomic }),
+                    each: { operations, _ in operations.map { _ in setup.verdict } },
+                    all: { _, _, _ in try setup.atomic.get() }),
                 ledger: ReadSide(
                     walletByID: { _ in .success(setup.ledgerWallet) },
                     transferByID: { _, _ in .success(setup.ledgerReceipt) },
@@ -179,12 +179,12 @@ import Testing
 
     @Test func failuresOfTheStorageAreLogged() async throws {
         var setup = Setup()
-        setup.verdict = .failure(Problem(LedgerStoreError.overloaded(retryAfterSeconds: 2)))
+        setup.verdict = .failure(.overloaded(retryAfterSeconds: 2))
         let busy = try await send(setup, "POST", "/v1/wallet", "{}", headers: [("X-Correlation-Id", "c-7")])
         #expect(busy.status == 503)
         #expect(busy["retry-after"] == "2")
         #expect(try busy.json["code"]?.string == "overloaded")
-        setup.verdict = .failure(Problem(LedgerStoreError.inconsistent("secret row")))
+        setup.verdict = .failure(.inconsistent("secret row"))
         let broken = try await send(setup, "POST", "/v1/wallet", "{}")
         #expect(broken.status == 500)
         #expect(!String(decoding: broken.body, as: UTF8.self).contains("secret"))
@@ -313,7 +313,7 @@ import Testing
 
     @Test func refusalsInABatchAreSeenByOperators() async throws {
         var setup = Setup()
-        setup.verdict = .failure(Problem(LedgerStoreError.inconsistent("row 7")))
+        setup.verdict = .failure(.inconsistent("row 7"))
         let body = #"{"operations":[{"op":"debit","wallet_id":"\#(walletID.text)","amount":"1"},{}]}"#
         let reply = try await send(setup, "POST", "/v1/batches", body)
         #expect(reply.status == 200)

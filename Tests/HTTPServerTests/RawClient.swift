@@ -144,7 +144,8 @@ func withServer(
 /// Answers with the request in one line, then its body.
 @Sendable func echo(_ request: Request) async -> Response {
     let line = "\(request.method.name) \(request.path) "
-    return Response(status: 200, headers: [("Content-Type", "text/plain")], body: Array(line.utf8) + request.body)
+    return Response(
+        status: 200, headers: ResponseHeaders([("Content-Type", "text/plain")]), body: Array(line.utf8) + request.body)
 }
 
 func get(_ path: String, _ fields: String = "") -> String { "GET \(path) HTTP/1.1\r\nHost: a\r\n\(fields)\r\n" }

@@ -83,7 +83,9 @@ import Testing
 
     @Test func rendersRefusalsAsConfigured() async throws {
         let render: @Sendable (ProtocolError) -> Response = { error in
-            Response(status: error.status, headers: [("X-Code", error.code)], body: Array(error.detail.utf8))
+            Response(
+                status: error.status, headers: ResponseHeaders([("X-Code", error.code)]), body: Array(error.detail.utf8)
+            )
         }
         let registry = MetricsRegistry()
         try await withServer({ $0.protocolError = render }, metrics: registry) { port in
