@@ -1,3 +1,4 @@
+import Digest
 import Bench
 import LedgerStore
 import Runtime
@@ -14,8 +15,7 @@ enum BenchCommand {
             LoadGenerator.runCommand(
                 arguments: arguments,
                 chainWalk: { entries in
-                    var chain = JournalChain()
-                    return entries.reduce(JournalChain.start) { chain.hash(of: $1, after: $0) }
+                    entries.reduce(JournalChain.start) { JournalChain.hash(of: $1, after: $0) }.bytes
                 },
                 output: { Terminal.write($0 + "\n") }, errors: { Terminal.complain($0) })
         }

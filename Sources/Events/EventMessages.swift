@@ -18,11 +18,6 @@ public struct EventMessages: Sendable {
     /// Why bytes are no framing.
     public struct FramingError: Error, Hashable, Sendable {}
 
-    private struct Chunk {
-        var writer = JSONWriter(capacity: 4096)
-        var count = 0
-    }
-
     /// Past this size a message is closed: brokers refuse messages over 1 MiB by default.
     private static let closingSize = 256 * 1024
 
@@ -52,48 +47,35 @@ public struct EventMessages: Sendable {
 
     /// The framing of everything collected; the collector is empty afterwards.
     public mutating func takeFramed() -> [UInt8] {
-        var open = [Chunk?](repeating: nil, count: partitions)
-        var framed: [UInt8] = []
-        framed.reserveCapacity(eventCount * 1024)
-        for (event, change) in collected {
-            let partition = Int(event.wallet.id.placement % UInt64(partitions))
-            var chunk = open[partition].take() ?? Chunk()
-            write(to: &chunk, partition, into: &framed) { $0.event(event) }
-            if let change { write(to: &chunk, partition, into: &framed) { $0.event(change) } }
-            open[partition] = consume chunk
-        }
-        for partition in open.indices {
-            guard var chunk = open[partition].take(), chunk.count > 0 else { continue }
-            Self.close(&chunk, partition, into: &framed)
+        var writer = JSONWriter(capacity: eventCount * 1024)
+        if partitions == 1 {
+            writeMessages(collected, of: 0, to: &writer)
+        } else {
+            var byPartition = [[(event: WalletEvent, change: BalanceChange?)]](repeating: [], count: partitions)
+            for one in collected { byPartition[Int(one.event.wallet.id.placement % UInt64(partitions))].append(one) }
+            for (partition, events) in byPartition.enumerated() { writeMessages(events, of: partition, to: &writer) }
         }
         collected.removeAll(keepingCapacity: true)
         balanceChanges = 0
-        return framed
+        return writer.finish()
     }
 
-    private func write(
-        to chunk: inout Chunk, _ partition: Int, into framed: inout [UInt8], _ event: (inout JSONWriter) -> Void
+    private func writeMessages(
+        _ events: [(event: WalletEvent, change: BalanceChange?)], of partition: Int, to writer: inout JSONWriter
     ) {
-        if chunk.count == 0 { chunk.writer.beginArray() }
-        event(&chunk.writer)
-        chunk.count += 1
-        if chunk.count == eventsPerMessage || chunk.writer.byteCount >= EventMessages.closingSize {
-            Self.close(&chunk, partition, into: &framed)
+        var message = OpenMessage(partition: partition)
+        for (event, change) in events {
+            message.add(to: &writer) { $0.event(event) }
+            closeIfFull(&message, &writer)
+            guard let change else { continue }
+            message.add(to: &writer) { $0.event(change) }
+            closeIfFull(&message, &writer)
         }
+        message.close(&writer)
     }
 
-    private static func close(_ chunk: inout Chunk, _ partition: Int, into framed: inout [UInt8]) {
-        chunk.writer.endArray()
-        append(UInt32(partition), bytes: 2, to: &framed)
-        append(UInt32(chunk.count), bytes: 2, to: &framed)
-        append(UInt32(chunk.writer.byteCount), bytes: 4, to: &framed)
-        framed.append(contentsOf: chunk.writer.bytes)
-        chunk.writer.removeAll()
-        chunk.count = 0
-    }
-
-    private static func append(_ value: UInt32, bytes: Int, to framed: inout [UInt8]) {
-        for index in (0..<bytes).reversed() { framed.append(UInt8(truncatingIfNeeded: value >> UInt32(8 * index))) }
+    private func closeIfFull(_ message: inout OpenMessage, _ writer: inout JSONWriter) {
+        if message.count == eventsPerMessage || message.size(writer) >= Self.closingSize { message.close(&writer) }
     }
 
     /// The messages in a framing. Throws when the bytes end in the middle of one.
@@ -119,5 +101,38 @@ public struct EventMessages: Sendable {
             position += length
         }
         return messages
+    }
+}
+
+/// A message while its events are written into a framing.
+private struct OpenMessage {
+    private static let headSize = 8
+
+    let partition: Int
+    /// How many events it has; none before the first one, when nothing of it is written yet.
+    private(set) var count = 0
+    private var start = 0
+
+    init(partition: Int) { self.partition = partition }
+
+    /// The size of its content so far, in bytes.
+    func size(_ writer: JSONWriter) -> Int { writer.byteCount - start }
+
+    mutating func add(to writer: inout JSONWriter, _ event: (inout JSONWriter) -> Void) {
+        if count == 0 {
+            writer.startDocument(after: Self.headSize)
+            start = writer.byteCount
+            writer.beginArray()
+        }
+        event(&writer)
+        count += 1
+    }
+
+    mutating func close(_ writer: inout JSONWriter) {
+        guard count > 0 else { return }
+        writer.endArray()
+        let head = UInt64(partition) << 48 | UInt64(count) << 32 | UInt64(size(writer))
+        withUnsafeBytes(of: head.bigEndian) { writer.overwrite($0, at: start - Self.headSize) }
+        count = 0
     }
 }

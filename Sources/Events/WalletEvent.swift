@@ -76,8 +76,9 @@ public enum EventType: String, Sendable, CaseIterable {
     }
 }
 
-/// One change of a wallet: CloudEvents 1.0, `id` `<wallet id>:<version>`, `subject` the wallet id.
-public struct WalletEvent: Hashable, Sendable {
+/// One change of a wallet: CloudEvents 1.0, `id` `<wallet id>:<version>`, `subject` the wallet id. A class for the same
+/// reason as `Entry`.
+public final class WalletEvent: Hashable, Sendable {
     /// What happened.
     public let type: EventType
     /// The wallet and the transfer after the change.
@@ -106,7 +107,17 @@ public struct WalletEvent: Hashable, Sendable {
     }
 
     /// The wallet after the change.
-    public var wallet: Wallet { receipt.wallet }
+    @inlinable public var wallet: Wallet { receipt.wallet }
     /// The transfer after the change; nil for events without one.
-    public var transfer: Transfer? { receipt.transfer }
+    @inlinable public var transfer: Transfer? { receipt.transfer }
+
+    /// Whether all parts are equal.
+    public static func == (left: WalletEvent, right: WalletEvent) -> Bool {
+        left === right
+            || (left.type == right.type && left.receipt == right.receipt && left.related == right.related
+                && left.origin == right.origin)
+    }
+
+    /// Hashes what names the event.
+    public func hash(into hasher: inout Hasher) { hasher.combine(receipt) }
 }

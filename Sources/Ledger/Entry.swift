@@ -168,9 +168,9 @@ public final class Posting: Hashable, Sendable {
     public let related: Transfer?
 
     /// The wallet after it.
-    public var wallet: Wallet { receipt.wallet }
+    @inlinable public var wallet: Wallet { receipt.wallet }
     /// The transfer after it; nil when the entry has none.
-    public var transfer: Transfer? { receipt.transfer }
+    @inlinable public var transfer: Transfer? { receipt.transfer }
 
     /// A posting out of its parts.
     public init(entry: Entry, wallet: Wallet, transfer: Transfer?, related: Transfer? = nil) {

@@ -75,6 +75,21 @@ public struct RawUUID: Hashable, Comparable, Sendable, CustomStringConvertible {
         }
     }
 
+    // Written out to be inlined into other modules: ids are compared and hashed for every step of every operation.
+
+    /// Whether the bits are equal.
+    @inlinable
+    public static func == (left: RawUUID, right: RawUUID) -> Bool {
+        left.low == right.low && left.high == right.high
+    }
+
+    /// Hashes the bits.
+    @inlinable
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(high)
+        hasher.combine(low)
+    }
+
     /// Orders by the bits, as PostgreSQL orders its uuid type.
     @inlinable
     public static func < (left: RawUUID, right: RawUUID) -> Bool {
@@ -158,6 +173,14 @@ public struct WalletID: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// The same as `text`.
     public var description: String { uuid.text }
 
+    /// Whether they name the same.
+    @inlinable
+    public static func == (left: WalletID, right: WalletID) -> Bool { left.uuid == right.uuid }
+
+    /// Hashes the UUID.
+    @inlinable
+    public func hash(into hasher: inout Hasher) { uuid.hash(into: &hasher) }
+
     /// Orders by the bits: the order in which wallet rows are locked.
     @inlinable
     public static func < (left: WalletID, right: WalletID) -> Bool {
@@ -195,6 +218,14 @@ public struct TransferID: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     /// The same as `text`.
     public var description: String { uuid.text }
+
+    /// Whether they name the same.
+    @inlinable
+    public static func == (left: TransferID, right: TransferID) -> Bool { left.uuid == right.uuid }
+
+    /// Hashes the UUID.
+    @inlinable
+    public func hash(into hasher: inout Hasher) { uuid.hash(into: &hasher) }
 
     /// Orders by the bits.
     @inlinable

@@ -24,6 +24,13 @@ struct BatchCommitter {
         case stale
     }
 
+    /// The last batch with everything it was made of, which takes time to be taken apart, too.
+    private struct Owed {
+        let batch: ArraySlice<PendingWork>
+        let deciding: BatchDeciding
+        let answers: [BatchDeciding.Ready]
+    }
+
     private static let attemptsMax = 4
     /// Microseconds after a commit was sent during which its outbox row must still be there: the shortest retention
     /// that can be configured is 60 s, and the clocks differ by some seconds at most.
@@ -42,6 +49,8 @@ struct BatchCommitter {
     private var wasConnected = false
     private let standing: LaneStanding
     private var memory: LaneMemory
+    /// What is durable but not answered yet.
+    private var owed: Owed?
 
     init(
         session: LaneSession, configuration: LedgerWriterConfiguration, clock: Clock, logger: Logger,
@@ -81,7 +90,8 @@ struct BatchCommitter {
         }
     }
 
-    /// Commits the operations and answers them.
+    /// Commits the operations. Their answers are given by the next call, while the database is at work on the next
+    /// batch, or by `giveAnswers`: a lane with more to do puts the next batch on its way first.
     mutating func commit(_ batch: ArraySlice<PendingWork>) {
         // One deadline for all attempts and halves: whoever waits behind this batch must not wait for ever.
         let patience = UInt64(clamping: configuration.queueTimeout.wholeNanoseconds)
@@ -143,6 +153,12 @@ struct BatchCommitter {
         }
     }
 
+    /// Gives the answers that are still owed.
+    mutating func giveAnswers() {
+        guard let last = owed.take() else { return }
+        for answer in last.answers { answer.give() }
+    }
+
     private func fail(_ batch: ArraySlice<PendingWork>, _ error: LedgerStoreError) {
         for work in batch { work.fail(error) }
     }
@@ -150,6 +166,7 @@ struct BatchCommitter {
     private static func count(_ batch: ArraySlice<PendingWork>) -> Int { batch.reduce(0) { $0 + $1.count } }
 
     private mutating func attempt(_ batch: ArraySlice<PendingWork>) -> Attempt {
+        if !session.connection.isHealthy { giveAnswers() }
         guard connect() else { return .away(PostgresAway()) }
         let began = clock.monotonicNanoseconds()
         let needs = BatchNeeds(batch)
@@ -176,7 +193,8 @@ struct BatchCommitter {
             }
             if trusting { memory.wasRight() }
             record(batch, began: began)
-            for answer in answers { answer.give() }
+            giveAnswers()
+            owed = Owed(batch: batch, deciding: deciding, answers: answers)
             return .done
         } catch {
             guard trusting, Self.isStale(error) else { return classify(error) }
@@ -189,7 +207,7 @@ struct BatchCommitter {
     }
 
     /// Reads what is not remembered, and decides.
-    private func recall(
+    private mutating func recall(
         _ batch: ArraySlice<PendingWork>, _ needs: BatchNeeds
     ) throws -> (BatchDeciding, [BatchDeciding.Ready]) {
         var deciding = newDeciding(needs)
@@ -201,15 +219,17 @@ struct BatchCommitter {
             deciding = newDeciding(needs)
             _ = memory.fill(&deciding.book, for: needs)
         }
+        giveAnswers()
         try session.load(lacking ?? needs.withoutNamed, locking: false, into: &deciding.book)
         let answers = deciding.decide(batch)
         return (deciding, answers)
     }
 
     /// Locks the wallets, reads everything, and decides.
-    private func lock(
+    private mutating func lock(
         _ batch: ArraySlice<PendingWork>, _ needs: BatchNeeds
     ) throws -> (BatchDeciding, [BatchDeciding.Ready]) {
+        giveAnswers()
         var deciding = newDeciding(needs)
         try session.load(needs, locking: true, into: &deciding.book)
         let answers = deciding.decide(batch)
@@ -237,14 +257,17 @@ struct BatchCommitter {
         deciding.writes.settle(deciding.book)
         let batchID = identifiers.next()
         let sent = clock.wallMicroseconds()
+        var version: RowVersion?
         do {
-            if let rowVersion = try session.commit(&deciding.writes, batchID: batchID, expected: expected) {
-                memory.learn(deciding.writes, rowVersion: rowVersion)
-            } else {
-                memory.removeAll()
+            let xid = try session.commit(&deciding.writes, batchID: batchID, expected: expected) { writes in
+                giveAnswers()
+                version = memory.learn(writes)
             }
+            if let version { memory.confirm(version, xid: xid) }
             return nil
-        } catch let error as PostgresError where error.mayHaveCommitted {
+        } catch {
+            memory.forget(deciding.writes)
+            guard let error = error as? PostgresError, error.mayHaveCommitted else { throw error }
             metrics.lookups.increment()
             logger.warning("connection lost around a commit", ["error": .describing(error)])
             return lookUp(batchID, sent: sent, because: error)

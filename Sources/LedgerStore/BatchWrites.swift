@@ -31,8 +31,8 @@ struct BatchWrites {
     }
 
     private(set) var postings: [Posting] = []
-    /// The hashes of the postings, 32 bytes each.
-    private(set) var chains: [UInt8] = []
+    /// The hashes of the postings.
+    private(set) var chains: [Fingerprint] = []
     /// The places of new wallets' newest postings.
     private(set) var openedWallets: [Int] = []
     /// The places of other wallets' newest postings.
@@ -98,7 +98,6 @@ struct BatchWrites {
             (left.operation.walletID.uuid, left.key.digest) < (right.operation.walletID.uuid, right.key.digest)
         }
         reserve()
-        var chain = JournalChain()
         var seen: Set<TransferKey> = []
         seen.reserveCapacity(postings.count)
         var isNew = false
@@ -109,7 +108,8 @@ struct BatchWrites {
             let isFirst = index == 0 || postings[index - 1].entry.walletID != entry.walletID
             let isLast = index + 1 == postings.count || postings[index + 1].entry.walletID != entry.walletID
             let row = isFirst ? book.rows[entry.walletID] : nil
-            chain.append(entry, after: isFirst ? row?.chain ?? JournalChain.start : nil, to: &chains)
+            let previous = isFirst ? row?.chain ?? JournalChain.start : chains[index - 1]
+            chains.append(JournalChain.hash(of: entry, after: previous))
             if isFirst {
                 isNew = entry.kind == .opened
                 rowVersion = row?.version ?? 0
@@ -125,7 +125,7 @@ struct BatchWrites {
     }
 
     private mutating func reserve() {
-        chains.reserveCapacity(postings.count * Digest.size)
+        chains.reserveCapacity(postings.count)
         changedWallets.reserveCapacity(postings.count)
         rowVersions.reserveCapacity(postings.count)
         createdTransfers.reserveCapacity(postings.count)
@@ -146,9 +146,6 @@ struct BatchWrites {
         }
         if let expiry { addedExpirations.append(Expiration(expiresAt: expiry, transfer: key)) }
     }
-
-    /// The hash of the posting at `place`.
-    func chain(at place: Int) -> [UInt8] { Array(chains[place * Digest.size..<(place + 1) * Digest.size]) }
 
     /// The framed messages for the outbox row.
     mutating func takeFramedEvents() -> [UInt8] { events.takeFramed() }

@@ -92,7 +92,7 @@ final class BatchWriting {
         try send(changes, "update_wallets", wanted: true, on: pipeline) { columns in
             for (place, version) in zip(writes.changedWallets, writes.rowVersions) {
                 Self.appendChange(writes.postings[place].wallet, to: columns)
-                Self.append(writes.chains, place, to: columns[9])
+                columns[9].append(writes.chains[place])
                 columns[10].append(xid: version)
             }
         }
@@ -108,7 +108,7 @@ final class BatchWriting {
         try send(wallets, "insert_wallets", on: pipeline) { columns in
             for place in writes.openedWallets {
                 WalletColumns.append(writes.postings[place].wallet, to: columns)
-                Self.append(writes.chains, place, to: columns[12])
+                columns[12].append(writes.chains[place])
             }
         }
     }
@@ -117,7 +117,7 @@ final class BatchWriting {
         try send(entries, "insert_entries", on: pipeline) { columns in
             for (place, posting) in writes.postings.enumerated() {
                 EntryColumns.append(posting.entry, to: columns)
-                Self.append(writes.chains, place, to: columns[23])
+                columns[23].append(writes.chains[place])
             }
         }
         try send(transfers, "insert_transfers", on: pipeline) { columns in
@@ -152,14 +152,6 @@ final class BatchWriting {
                 columns[2].append(text: batch.identity.key.reference)
                 columns[3].append(text: batch.outcome)
             }
-        }
-    }
-
-    /// The hash of the posting at `place`.
-    private static func append(_ chains: [UInt8], _ place: Int, to column: PostgresArray) {
-        chains.withUnsafeBytes { bytes in
-            let start = place * Digest.size
-            column.append(bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<start + Digest.size]))
         }
     }
 

@@ -1,3 +1,4 @@
+import Digest
 public import Ledger
 public import Postgres
 import Runtime
@@ -60,7 +61,6 @@ private final class ExportSession {
     private let parameters = PostgresParameters()
     private let sink: ([UInt8], BookFile.Tally) throws -> Void
     private var lines = BookLineWriting()
-    private var chain = JournalChain()
 
     private static let statements: [String: String] = [
         "export_moment": "SELECT id, now() FROM ledger.book",
@@ -153,7 +153,7 @@ private final class ExportSession {
                 let wallet = BookWallet(
                     id: WalletID(RawUUID(bits: try result.uuid(row, 0))), ownerID: try result.optionalText(row, 1),
                     asset: try asset(result.text(row, 2)), version: try result.int64(row, 3),
-                    chain: try result.bytes(row, 4))
+                    chain: try result.fingerprint(row, 4))
                 lines.wallet(wallet)
                 try writeEntries(of: wallet, from: entries)
                 try writeRefusals(of: wallet, from: refusals)
@@ -175,9 +175,9 @@ private final class ExportSession {
         while let next = try rows.wallet(), next <= wallet.id {
             guard next == wallet.id else { throw Self.contradiction(next, "has entries and no row of its own") }
             let entry: Entry? = try rows.take { result, row in
-                let stored = try result.bytes(row, Statements.entryColumnCount)
+                let stored = try result.fingerprint(row, Statements.entryColumnCount)
                 guard let entry = try reading.entry(result, row, from: 0) else { return nil }
-                newest = chain.hash(of: entry, after: newest)
+                newest = JournalChain.hash(of: entry, after: newest)
                 guard stored == newest, entry.version == version + 1 else {
                     throw Self.contradiction(wallet.id, "breaks its chain of hashes at version \(entry.version)")
                 }

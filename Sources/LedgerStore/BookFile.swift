@@ -1,3 +1,4 @@
+import Digest
 import Ledger
 
 /// The file in which a book is moved to another installation: one JSON object a line. `specification/book-file.md`
@@ -47,10 +48,10 @@ enum BookLine {
     case header(BookHeader)
     case wallet(BookWallet)
     /// A journal entry and its hash in the wallet's chain.
-    case entry(Entry, chain: [UInt8])
+    case entry(Entry, chain: Fingerprint)
     case refusal(BookRefusal)
     case batch(BookBatch)
-    case end(BookFile.Tally, sha256: [UInt8])
+    case end(BookFile.Tally, sha256: Fingerprint)
 }
 
 /// The first line.
@@ -69,7 +70,7 @@ struct BookWallet {
     let asset: Asset
     let version: Int64
     /// The hash of the newest entry.
-    let chain: [UInt8]
+    let chain: Fingerprint
 }
 
 /// A row of `ledger.refusals`.

@@ -1,3 +1,4 @@
+import Digest
 import Ledger
 import Postgres
 
@@ -131,10 +132,10 @@ final class BookImportWriting {
         }
     }
 
-    func add(_ entry: Entry, chain: [UInt8]) {
+    func add(_ entry: Entry, chain: Fingerprint) {
         rows += 1
         EntryColumns.append(entry, to: entries.arrays)
-        entries.arrays[23].append(bytes: chain)
+        entries.arrays[23].append(chain)
         if entry.kind == .opened, let key = entry.key {
             walletKeys.arrays[0].append(uuid: key.digest)
             walletKeys.arrays[1].append(text: key.reference)
@@ -148,9 +149,9 @@ final class BookImportWriting {
         }
     }
 
-    func add(_ wallet: Wallet, chain: [UInt8]) {
+    func add(_ wallet: Wallet, chain: Fingerprint) {
         WalletColumns.append(wallet, to: wallets.arrays)
-        wallets.arrays[12].append(bytes: chain)
+        wallets.arrays[12].append(chain)
     }
 
     /// A transfer that changes no more, or one that is pending at the end of its wallet's journal.

@@ -56,7 +56,6 @@ private struct BookImport {
     private let reading: BookLineReading
     private let progress: (BookFile.Tally) -> Void
     private var digest = RunningDigest()
-    private var chain = JournalChain()
     /// The number of the line being taken.
     private var line = 0
     private var header: BookHeader?
@@ -149,11 +148,11 @@ private struct BookImport {
         }
     }
 
-    private mutating func take(_ entry: Entry, _ hash: [UInt8]) throws(BookFile.Flaw) {
+    private mutating func take(_ entry: Entry, _ hash: Fingerprint) throws(BookFile.Flaw) {
         guard var current = wallet else { throw BookFile.Flaw("an entry before the first wallet") }
         // Two owners of its transfers would copy all of them for every entry.
         wallet = nil
-        let expected = chain.hash(of: entry, after: current.newest)
+        let expected = JournalChain.hash(of: entry, after: current.newest)
         try current.take(entry, hash, expected: expected, into: writing)
         wallet = current
     }
@@ -165,7 +164,7 @@ private struct BookImport {
         wallet = nil
     }
 
-    private mutating func end(_ told: BookFile.Tally, _ sha256: [UInt8]) throws(BookFile.Flaw) {
+    private mutating func end(_ told: BookFile.Tally, _ sha256: Fingerprint) throws(BookFile.Flaw) {
         guard header != nil else { throw BookFile.Flaw("this is no book file") }
         try endWallet()
         guard told == tally else {
@@ -174,7 +173,7 @@ private struct BookImport {
                     + "\(told.batches) batches and holds \(tally.wallets), \(tally.entries), \(tally.refusals) and "
                     + "\(tally.batches)")
         }
-        guard sha256 == digest.value() else { throw BookFile.Flaw("the checksum is another: the file was altered") }
+        guard sha256 == digest.fingerprint else { throw BookFile.Flaw("the checksum is another: the file was altered") }
         hasEnded = true
     }
 }
@@ -195,7 +194,7 @@ private struct ImportedWallet {
     }
 
     mutating func take(
-        _ entry: Entry, _ hash: [UInt8], expected: [UInt8], into writing: BookImportWriting
+        _ entry: Entry, _ hash: Fingerprint, expected: Fingerprint, into writing: BookImportWriting
     ) throws(BookFile.Flaw) {
         var transfer = entry.transferID.flatMap { pending.removeValue(forKey: $0) }
         if !entry.kind.createsTransfer {

@@ -178,8 +178,12 @@ private struct LineFields {
 
     mutating func time(_ name: String) throws(BookFile.Flaw) -> Timestamp { try word(name) { Timestamp(text: $0) } }
 
-    mutating func hash(_ name: String) throws(BookFile.Flaw) -> [UInt8] {
-        try word(name) { text in Hexadecimal.bytes(text).flatMap { $0.count == Digest.size ? $0 : nil } }
+    mutating func hash(_ name: String) throws(BookFile.Flaw) -> Fingerprint {
+        try word(name) { text in
+            Hexadecimal.bytes(text).flatMap { bytes in
+                bytes.count == Digest.size ? bytes.withUnsafeBytes { Fingerprint($0) } : nil
+            }
+        }
     }
 
     mutating func key() throws(BookFile.Flaw) -> IdempotencyKey {

@@ -37,11 +37,11 @@ struct BookLineWriting {
             writer.memberIfAny("owner_id", wallet.ownerID)
             writer.member("asset", wallet.asset.code)
             writer.member("version", wallet.version)
-            writer.member("chain", Hexadecimal.text(wallet.chain))
+            writer.member("chain", Hexadecimal.text(wallet.chain.bytes))
         }
     }
 
-    mutating func entry(_ entry: Entry, chain: [UInt8], of asset: Asset) {
+    mutating func entry(_ entry: Entry, chain: Fingerprint, of asset: Asset) {
         tally.entries += 1
         func money(_ minorUnits: Int128) -> String { Money.text(minorUnits, scale: asset.scale) }
         line("entry") { writer in
@@ -69,7 +69,7 @@ struct BookLineWriting {
             // As text, not as the object it is: the hash is over these very bytes.
             writer.memberIfAny("metadata", entry.metadata)
             writer.memberIfAny("actor", entry.actor)
-            writer.member("chain", Hexadecimal.text(chain))
+            writer.member("chain", Hexadecimal.text(chain.bytes))
         }
     }
 
@@ -96,13 +96,13 @@ struct BookLineWriting {
 
     /// The last line: how much came before it, and the SHA-256 of all lines before it.
     mutating func end() {
-        let (tally, sha256) = (tally, digest.value())
+        let (tally, sha256) = (tally, digest.fingerprint)
         line("end") { writer in
             writer.member("wallets", tally.wallets)
             writer.member("entries", tally.entries)
             writer.member("refusals", tally.refusals)
             writer.member("batches", tally.batches)
-            writer.member("sha256", Hexadecimal.text(sha256))
+            writer.member("sha256", Hexadecimal.text(sha256.bytes))
         }
     }
 

@@ -1,3 +1,4 @@
+public import Digest
 public import Ledger
 public import Postgres
 
@@ -16,7 +17,7 @@ public struct ChainLink: Hashable, Sendable {
     /// The entry's version.
     public let version: Int64
     /// The hash stored with it.
-    public let hash: [UInt8]
+    public let hash: Fingerprint
 }
 
 /// Reads what audits of the whole book compare across wallets. Belongs to the thread that uses the connection.
@@ -80,16 +81,16 @@ public struct BookReader {
         parameters.append(int8: Int64(limit))
         let result = try connection.query("book_links", parameters)
         return try (0..<result.rowCount).map {
-            ChainLink(version: try result.int64($0, 0), hash: try result.bytes($0, 1))
+            ChainLink(version: try result.int64($0, 0), hash: try result.fingerprint($0, 1))
         }
     }
 
     /// The newest hash as the wallet's row has it; nil when there is no such wallet.
-    public func newestLink(of wallet: WalletID) throws -> [UInt8]? {
+    public func newestLink(of wallet: WalletID) throws -> Fingerprint? {
         parameters.removeAll()
         parameters.append(uuid: wallet.uuid.bits)
         let result = try connection.query("book_newest_link", parameters)
-        return result.isEmpty ? nil : try result.bytes(0, 0)
+        return result.isEmpty ? nil : try result.fingerprint(0, 0)
     }
 
     /// How much of a wallet's transfers after `id` in id order was given back, as the transfers table says.

@@ -56,7 +56,10 @@ final class Lane: Sendable {
                 admission.giveBack(portion.reduce(0) { $0 + $1.count })
                 committer.commit(takeLive(portion))
             }
+            // With less to do it would wait for company first.
+            if queue.count < max(1, configuration.lingerEnough) { committer.giveAnswers() }
         }
+        committer.giveAnswers()
         session.connection.close()
     }
 

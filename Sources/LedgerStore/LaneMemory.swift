@@ -1,9 +1,15 @@
+import Digest
 import Ledger
+
+/// The version of the rows that one transaction wrote: known once it is committed.
+final class RowVersion {
+    fileprivate(set) var xid: UInt32?
+}
 
 /// A wallet's row, as far as the wallet itself does not tell.
 struct StoredRow {
     /// The hash of the wallet's newest journal row.
-    let chain: [UInt8]
+    let chain: Fingerprint
     /// The row's `xmin`: another one means that somebody wrote the row.
     let version: UInt32
 }
@@ -49,7 +55,8 @@ struct LaneMemory {
 
     private struct RememberedWallet {
         let wallet: Wallet
-        let row: StoredRow
+        let chain: Fingerprint
+        let version: RowVersion
         let period: UInt64
     }
 
@@ -101,12 +108,14 @@ struct LaneMemory {
         keys.removeAll()
     }
 
-    /// Remembers what was committed by a transaction whose rows have the version `rowVersion`.
-    mutating func learn(_ writes: BatchWrites, rowVersion: UInt32) {
-        guard isKept else { return }
-        for place in writes.openedWallets { learn(writes, place, before: nil, rowVersion) }
+    /// Remembers what is just being committed: to be called while the database is at work. Nothing may be taken from
+    /// memory before `confirm` or `forget` has been called.
+    mutating func learn(_ writes: borrowing BatchWrites) -> RowVersion {
+        let version = RowVersion()
+        guard isKept else { return version }
+        for place in writes.openedWallets { learn(writes, place, before: nil, version) }
         for (place, before) in zip(writes.changedWallets, writes.rowVersions) {
-            learn(writes, place, before: before, rowVersion)
+            learn(writes, place, before: before, version)
         }
         for record in writes.createdTransfers { learn(record) }
         for record in writes.changedTransfers { learn(record) }
@@ -117,18 +126,34 @@ struct LaneMemory {
         for refusal in writes.refusals {
             keys.put((), for: OperationKey(wallet: refusal.operation.walletID, digest: refusal.key.digest))
         }
+        return version
     }
 
-    private mutating func learn(_ writes: BatchWrites, _ place: Int, before: UInt32?, _ rowVersion: UInt32) {
+    private mutating func learn(
+        _ writes: borrowing BatchWrites, _ place: Int, before: UInt32?, _ version: RowVersion
+    ) {
         let wallet = writes.postings[place].wallet
         var period = lastPeriod + 1
-        if let known = wallets[wallet.id], known.row.version == before {
+        if let before, let known = wallets[wallet.id], known.version.xid == before {
             period = known.period
         } else {
             lastPeriod = period
         }
-        let row = StoredRow(chain: writes.chain(at: place), version: rowVersion)
-        wallets.put(RememberedWallet(wallet: wallet, row: row, period: period), for: wallet.id)
+        wallets.put(
+            RememberedWallet(wallet: wallet, chain: writes.chains[place], version: version, period: period),
+            for: wallet.id)
+    }
+
+    /// What was learned last is committed. `xid` is the version of its rows; nil when it could not be told.
+    mutating func confirm(_ version: RowVersion, xid: UInt32?) {
+        version.xid = xid
+        if xid == nil { removeAll() }
+    }
+
+    /// What was learned last may not be committed.
+    mutating func forget(_ writes: borrowing BatchWrites) {
+        for place in writes.openedWallets { wallets.remove(writes.postings[place].wallet.id) }
+        for place in writes.changedWallets { wallets.remove(writes.postings[place].wallet.id) }
     }
 
     private mutating func learn(_ record: TransferRecord) {
@@ -148,9 +173,9 @@ struct LaneMemory {
     }
 
     private func fill(_ book: inout Book, _ wallet: WalletID) -> Bool {
-        guard let known = wallets[wallet] else { return false }
+        guard let known = wallets[wallet], let xid = known.version.xid else { return false }
         book.wallets[wallet] = known.wallet
-        book.rows[wallet] = known.row
+        book.rows[wallet] = StoredRow(chain: known.chain, version: xid)
         return true
     }
 

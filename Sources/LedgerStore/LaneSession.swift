@@ -85,8 +85,11 @@ final class LaneSession {
 
     /// Writes everything and commits, and returns the version that the written rows have, if it can be told. In the
     /// transaction that `load` opened, or in one of its own, which then takes place only if each of `expected` is still
-    /// as it was read.
-    func commit(_ writes: inout BatchWrites, batchID: RawUUID, expected: [(WalletID, StoredRow)]?) throws -> UInt32? {
+    /// as it was read. `meanwhile` runs while the database is at work.
+    func commit(
+        _ writes: inout BatchWrites, batchID: RawUUID, expected: [(WalletID, StoredRow)]?,
+        meanwhile: (borrowing BatchWrites) -> Void
+    ) throws -> UInt32? {
         var rowVersion: UInt32?
         try connection.pipeline { pipeline in
             var before = 0
@@ -102,6 +105,7 @@ final class LaneSession {
             try pipeline.send("row_version")
             try pipeline.sendCommit()
             try pipeline.sync()
+            meanwhile(writes)
             for _ in 0..<before + statements { try pipeline.next() }
             // Whatever is wrong with it: the commit's own answer decides.
             rowVersion = try? pipeline.next().xid(0, 0)
@@ -209,7 +213,7 @@ final class LaneSession {
             if let known = book.rows[wallet.id], known.version != version { throw ChangedMeanwhile(wallet: wallet.id) }
             book.wallets[wallet.id] = wallet
             book.rows[wallet.id] = StoredRow(
-                chain: try result.bytes(row, Statements.walletColumnCount), version: version)
+                chain: try result.fingerprint(row, Statements.walletColumnCount), version: version)
         }
     }
 

@@ -1,3 +1,4 @@
+import Digest
 import Ledger
 import Postgres
 
@@ -72,4 +73,21 @@ struct RowReading {
             creation: creation, last: last, receipt: Receipt(wallet: wallet.asLeft(by: last), transfer: transfer),
             isNew: false, storedExpiry: transfer.status == .pending ? transfer.expiresAt : nil)
     }
+}
+
+extension PostgresResult {
+    /// A hash.
+    func fingerprint(_ row: Int, _ column: Int) throws -> Fingerprint {
+        try withBytes(row, column) { bytes in
+            guard let bytes, bytes.count == Digest.size else {
+                throw LedgerStoreError.inconsistent("a hash has not \(Digest.size) bytes")
+            }
+            return Fingerprint(bytes)
+        }
+    }
+}
+
+extension PostgresArray {
+    /// Appends a hash.
+    func append(_ hash: Fingerprint) { hash.withUnsafeBytes { append(bytes: $0) } }
 }

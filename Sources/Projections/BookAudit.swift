@@ -9,7 +9,6 @@ final class BookAudit {
 
     private let reader: BookReader
     private let ledger: PostgresConnection
-    private var chain = JournalChain()
     /// The hash of the entry before the next one.
     private var newest = JournalChain.start
     private var wallet: Wallet?
@@ -34,7 +33,7 @@ final class BookAudit {
         var drifts: [Drift] = []
         let links = try reader.links(of: wallet.id, after: version, limit: records.count)
         for (record, link) in zip(records, links) {
-            let expected = chain.hash(of: record.entry, after: newest)
+            let expected = JournalChain.hash(of: record.entry, after: newest)
             // A broken link is told once: what follows it is held against what is stored.
             newest = link.hash
             if link.version != record.entry.version || link.hash != expected {

@@ -1,3 +1,4 @@
+import Digest
 import Ledger
 import Postgres
 import TestSupport
@@ -73,16 +74,15 @@ import Testing
     private static func forged(_ lines: [String], _ forge: (Entry) -> Entry?) throws -> [UInt8] {
         let reading = BookLineReading(assets: AssetTable())
         var writing = BookLineWriting()
-        var chain = JournalChain()
         var head: BookWallet?
-        var entries: [(Entry, [UInt8])] = []
+        var entries: [(Entry, Fingerprint)] = []
         for line in lines {
             switch try reading.line(Array(line.utf8), of: head) {
             case .header(let header): writing.header(header)
             case .wallet(let wallet): head = wallet
             case .entry(let entry, _):
                 guard let forged = forge(entry) else { continue }
-                entries.append((forged, chain.hash(of: forged, after: entries.last?.1 ?? JournalChain.start)))
+                entries.append((forged, JournalChain.hash(of: forged, after: entries.last?.1 ?? JournalChain.start)))
             case .refusal, .batch, .end: break
             }
         }
