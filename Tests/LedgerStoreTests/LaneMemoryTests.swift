@@ -129,6 +129,30 @@ import Testing
         try await fixture.stop()
     }
 
+    /// A batch is learned while it is being committed, and must be unlearned when the database refuses it.
+    @Test func aBatchThatFailedIsNotRemembered() async throws {
+        let fixture = try LedgerFixture()
+        let wallet = try await fixture.open(100)
+        let connection = try fixture.database.connect()
+        try connection.execute("ALTER TABLE ledger.journal ADD CONSTRAINT poison CHECK (amount <> 13)")
+        connection.close()
+        let failed = fixture.newTransferID()
+        await #expect(throws: LedgerStoreError.self) {
+            try await fixture.submit(.transfer(wallet.id, .credit, 13, id: failed))
+        }
+        guard case .refused(.transferNotFound, _) = try await fixture.submit(.complete(wallet.id, failed)) else {
+            Issue.record("what was never committed is remembered")
+            return
+        }
+        let verdict = try await fixture.submit(
+            .transfer(wallet.id, .debit, 5, id: fixture.newTransferID(), atOnce: true))
+        guard case .applied(let receipt) = verdict else { throw Unexpected(verdict) }
+        #expect(receipt.wallet.balance == 105 && receipt.wallet.version == 2 && receipt.wallet.pendingCredit == 0)
+        #expect(fixture.counter("wallet_batch_conflicts_total") == 0)
+        try fixture.expectSoundBooks(of: wallet.id)
+        try await fixture.stop()
+    }
+
     /// One transfer's row says something else than the journal: its resolution fails, and nobody else's.
     @Test func aHarmedTransferIsItsOwnTrouble() async throws {
         let fixture = try LedgerFixture()

@@ -64,6 +64,36 @@ import Testing
         try await fixture.stop()
     }
 
+    /// Whoever is in the batch that is durable does not wait for the next one, which may take long.
+    @Test func answersAreGivenWhileTheNextBatchWaits() async throws {
+        var bounds = LedgerFixture.patientBounds
+        bounds.lanes = 1
+        bounds.batchMax = 2
+        let fixture = try LedgerFixture(bounds: bounds)
+        let (zeroth, first, second) = try await (fixture.open(), fixture.open(), fixture.open())
+        let (gate, lock) = (try fixture.database.connect(), try fixture.database.connect())
+        try gate.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(zeroth.id)' FOR UPDATE")
+        try lock.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(second.id)' FOR UPDATE")
+        async let before = fixture.submit(.transfer(zeroth.id, .debit, 1, id: fixture.newTransferID()))
+        try await eventually("the lane to wait") { try fixture.isWaitingForLock }
+        async let durable = fixture.submitAtomically(deposits(fixture, first))
+        try await eventually("the first group in the queue") { fixture.queueDepth == 2 }
+        async let waiting = fixture.submitAtomically(deposits(fixture, second))
+        try await eventually("both groups in the queue") { fixture.queueDepth == 4 }
+        try gate.execute("COMMIT")
+        _ = try await before
+        let applied = try await durable
+        guard case .applied = applied else { throw UnexpectedBatch(applied) }
+        #expect(try fixture.stored(first.id).wallet.balance == 2)
+        // Not because the second one was given up.
+        #expect(fixture.counter("wallet_commit_lookups_total") == 0)
+        try await eventually("the second group to wait") { try fixture.isWaitingForLock }
+        try lock.execute("COMMIT")
+        let last = try await waiting
+        guard case .applied = last else { throw UnexpectedBatch(last) }
+        try await fixture.stop()
+    }
+
     /// A refused credit leaves nothing in the wallet it was for, where its id may name another transfer later.
     @Test func anotherTransferUnderTheIdOfARefusedOneIsNotItsOtherSide() async throws {
         let fixture = try LedgerFixture()
