@@ -87,7 +87,7 @@ struct ProcessContext: Sendable {
         bounds.memory = configuration[Settings.laneMemory]
         bounds.queueTimeout = configuration[Settings.requestTimeout] / 2
         bounds.linger = .microseconds(configuration[Settings.batchLinger])
-        bounds.lingerEnough = max(1, configuration[Settings.batchMax] / 8)
+        bounds.lingerEnough = max(1, min(64, configuration[Settings.batchMax] / 8))
         bounds.eventPartitions = configuration[Settings.eventPartitions]
         bounds.eventsPerMessage = configuration[Settings.eventsPerMessage]
         bounds.tellsBalances = configuration[Settings.balanceEvents]

@@ -30,7 +30,7 @@ public enum Settings {
     static let lanes = ConfigurationKey<Int>.int(
         "WALLET_LANES", default: 1, in: 1...64, "Writers side by side; more where there are many cores.")
     static let batchMax = ConfigurationKey<Int>.int(
-        "WALLET_BATCH_MAX", default: 512, in: 1...4096,
+        "WALLET_BATCH_MAX", default: 2048, in: 1...4096,
         "Operations in one transaction at most; 1 is one transaction per request.")
     static let batchLinger = ConfigurationKey<Int>.int(
         "WALLET_BATCH_LINGER_US", default: 1000, in: 0...20_000,
@@ -93,17 +93,19 @@ public enum Settings {
         "WALLET_OUTBOX_RETENTION_S", default: 600, in: 60...2_592_000,
         "How long published events can be sent again after the stream lost them.")
     static let outboxPoll = ConfigurationKey<Duration>.milliseconds(
-        "WALLET_OUTBOX_POLL_MS", default: 20, in: 1...60_000, "Between looks into an empty outbox.")
+        "WALLET_OUTBOX_POLL_MS", default: 20, in: 1...60_000,
+        "From one look into the outbox to the next, at least; up to ten times that while publishing takes long.")
     static let outboxLease = ConfigurationKey<Duration>.seconds(
         "WALLET_OUTBOX_LEASE_S", default: 30, in: 5...3600, "How long a relay has what it claimed.")
     static let projectorBatch = ConfigurationKey<Int>.int(
         "WALLET_PROJECTOR_BATCH", default: 500, in: 1...5000, "Messages applied in one transaction at most.")
     static let projectorPace = ConfigurationKey<Duration>.milliseconds(
         "WALLET_PROJECTOR_PACE_MS", default: 25, in: 0...1000,
-        "From the beginning of one transaction of the projector to the next one's, at least.")
+        "From the beginning of one transaction of the projector to the next one's, at least; up to ten times that while they take long."
+    )
     static let totalsPace = ConfigurationKey<Duration>.milliseconds(
         "WALLET_TOTALS_PACE_MS", default: 1000, in: 10...60_000,
-        "From one transaction of the totals to the next, at least.")
+        "From one round of the totals to the next, at least; up to ten times that while they take long.")
     static let totalsRate = ConfigurationKey<Int>.int(
         "WALLET_TOTALS_SWEEP_RATE", default: 5000, in: 1...10_000_000,
         "Wallets looked at in a second for totals that are behind.")

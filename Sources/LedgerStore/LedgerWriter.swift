@@ -9,7 +9,7 @@ public struct LedgerWriterConfiguration: Sendable {
     /// How many writers work side by side.
     public var lanes = 1
     /// How many operations one transaction takes at most.
-    public var batchMax = 512
+    public var batchMax = 2048
     /// How many operations each lane's queue holds at most, those in groups counted. A batch of the largest size fits
     /// even when all of it is for one lane; one that is larger than this bound is let into an empty queue only.
     public var queueCapacity = 16_384
