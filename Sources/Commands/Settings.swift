@@ -101,8 +101,7 @@ public enum Settings {
         "WALLET_PROJECTOR_BATCH", default: 500, in: 1...5000, "Messages applied in one transaction at most.")
     static let projectorPace = ConfigurationKey<Duration>.milliseconds(
         "WALLET_PROJECTOR_PACE_MS", default: 25, in: 0...1000,
-        "From the beginning of one transaction of the projector to the next one's, at least; up to ten times that while they take long."
-    )
+        "From one transaction of the projector to the next, at least; up to ten times that while they take long.")
     static let totalsPace = ConfigurationKey<Duration>.milliseconds(
         "WALLET_TOTALS_PACE_MS", default: 1000, in: 10...60_000,
         "From one round of the totals to the next, at least; up to ten times that while they take long.")

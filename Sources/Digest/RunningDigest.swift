@@ -28,7 +28,7 @@ public struct RunningDigest {
         update(bytes.assumingMemoryBound(to: UInt8.self))
     }
 
-    /// The first 16 bytes of the digest of all bytes taken so far, as `Digest.sha256Prefix` gives them. More may follow.
+    /// The first 16 bytes of the digest of all bytes taken so far, as `Digest.sha256Prefix` gives them.
     public var prefix: UInt128 {
         var last = context
         return Digest.prefix { cssl_sha256_end(&last, $0) }

@@ -2,8 +2,8 @@
 // once are hashed again by every audit. A new field gets a new form under a new first byte.
 
 extension Entry {
-    /// All fields in one form that no other entry has: numbers of fixed length, most significant byte first, texts after
-    /// their length, a mark before whatever may be missing.
+    /// All fields in one form that no other entry has: numbers of fixed length with the most significant byte first,
+    /// texts after their length, a mark before whatever may be missing.
     public var canonicalBytes: [UInt8] { withCanonicalBytes { Array($0) } }
 
     /// Lends `canonicalBytes`; the buffer is valid only inside `body`.
