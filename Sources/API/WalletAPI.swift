@@ -50,8 +50,8 @@ public final class WalletAPI: Sendable {
     /// Answers one request; never throws.
     ///
     /// Operations are answered here and apart from everything else: a task that waits holds as much memory as the
-    /// largest branch of each function it is in may need. For the same reason what comes before and after the waiting is
-    /// not inlined.
+    /// largest branch of each function it is in may need. What comes before and after the waiting is not inlined for
+    /// the same reason.
     public func respond(to request: Request) async -> Response {
         let visit = frame.begin(request)
         guard visit.isOperation else { return await read(visit) }

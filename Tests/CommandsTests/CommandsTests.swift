@@ -131,7 +131,7 @@ import Testing
         let rows = program.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
         #expect(rows.contains(["WALLET_LANES", "5", "environment"]))
         #expect(rows.contains(["WALLET_QUEUE_MAX", "99", "file"]))
-        #expect(rows.contains(["WALLET_BATCH_MAX", "512", "default"]))
+        #expect(rows.contains(["WALLET_BATCH_MAX", "2048", "default"]))
         #expect(rows.contains(["DATABASE_URL", "postgresql://clerk:***@127.0.0.1:1/books", "environment"]))
         #expect(!program.output.contains("blue-whale") && !program.output.contains("red-kite"))
     }
