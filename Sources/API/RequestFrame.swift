@@ -32,11 +32,18 @@ final class Visit: Sendable {
 /// What every request goes through: its route, its ids, its line in the log and its place in the metrics. Nothing here
 /// ends a request that takes long: everything it waits for, a lane or a pool, has a deadline of its own and knows what
 /// became of the work.
-struct RequestFrame: Sendable {
+final class RequestFrame: Sendable {
     let metrics: APIMetrics
     let logger: Logger
     let clock: Clock
     let newID: @Sendable () -> RawUUID
+
+    init(metrics: APIMetrics, logger: Logger, clock: Clock, newID: @escaping @Sendable () -> RawUUID) {
+        self.metrics = metrics
+        self.logger = logger
+        self.clock = clock
+        self.newID = newID
+    }
 
     // The functions are not inlined: what they need must not take room in the task that waits between them.
 

@@ -56,8 +56,9 @@ final class BatchWriting {
         try expected.send("expect_wallets", wanted: rows.count, on: pipeline)
     }
 
-    /// Queues the statements for `writes` and returns how many there are. With `checksKeys`, the condition that no
-    /// refusal is stored under a new entry's key is one of them.
+    /// Queues the statements for `writes` and returns how many there are. The last one returns the version that the
+    /// written rows have. With `checksKeys`, the condition that no refusal is stored under a new entry's key is one of
+    /// them.
     func send(
         _ writes: inout BatchWrites, batchID: RawUUID, checksKeys: Bool, on pipeline: PostgresPipeline
     ) throws -> Int {

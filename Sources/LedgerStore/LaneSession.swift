@@ -102,13 +102,13 @@ final class LaneSession {
                 }
             }
             let statements = try writing.send(&writes, batchID: batchID, checksKeys: expected != nil, on: pipeline)
-            try pipeline.send("row_version")
             try pipeline.sendCommit()
             try pipeline.sync()
             meanwhile(writes)
-            for _ in 0..<before + statements { try pipeline.next() }
-            // Whatever is wrong with it: the commit's own answer decides.
-            rowVersion = try? pipeline.next().xid(0, 0)
+            for _ in 1..<before + statements { try pipeline.next() }
+            // The last statement tells it. Whatever is wrong with that: the commit's own answer decides.
+            let told = try pipeline.next()
+            rowVersion = try? told.xid(0, 0)
             try pipeline.next()
         }
         return rowVersion

@@ -67,8 +67,6 @@ enum Statements {
         FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS key_digest) k
         JOIN ledger.refusals f ON f.wallet_id = k.wallet_id AND f.key_digest = k.key_digest
         """,
-        // What the rows written by this transaction will have as xmin.
-        "row_version": "SELECT pg_current_xact_id()::xid",
         // A refused credit has no other side: there, its id may name a transfer between other wallets.
         "read_transfers": """
         SELECT \(transferColumns)
@@ -197,10 +195,12 @@ enum Statements {
         INSERT INTO ledger.wallet_keys (scope, key_digest, reference_id, wallet_id)
         SELECT '', unnest($1::uuid[]), unnest($2::text[]), unnest($3::uuid[])
         """,
-        // Without events there is nothing to publish, but the row still tells that the batch was committed.
+        // Without events there is nothing to publish, but the row still tells that the batch was committed. Returned is
+        // what all rows that the transaction wrote have as xmin.
         "insert_outbox": """
         INSERT INTO ledger.outbox (id, created_at, next_attempt_at, published_at, event_count, messages)
         VALUES ($1, now(), now(), CASE WHEN $2 = 0 THEN now() END, $2, $3)
+        RETURNING pg_current_xact_id()::xid
         """,
         // Waits for a transaction that is about to commit the batch, and keeps one that comes later from doing so. Past
         // $2 the row might have been there and gone. A row that is there is written, too: so that this answer comes
