@@ -15,7 +15,6 @@ struct APIMetrics: Sendable {
     }
 
     let replays: Counter
-    let inFlight: Gauge
     private let registry: MetricsRegistry
     private let routes: [Counters]
     private let refusals: [ProblemCode: Counter]
@@ -24,7 +23,6 @@ struct APIMetrics: Sendable {
         self.registry = registry
         replays = registry.counter(
             "wallet_idempotent_replays_total", "Answers given again because the request was a repeat.")
-        inFlight = registry.gauge("wallet_http_requests_in_flight", "Requests that are being answered.")
         routes = Route.allCases.map { endpoint in
             let (method, path) = Router.template(of: endpoint)
             let success = endpoint.successStatus

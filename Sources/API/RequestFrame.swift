@@ -4,7 +4,7 @@ import Observability
 import Runtime
 
 /// One request while it is being answered. A class, because this is what stays while the request waits for its lane or
-/// for a reader: a task that waits then holds one reference, and thousands of them fit into the processor's caches.
+/// for a reader: a task that waits then holds a reference or two, and hundreds of them fit into the processor's caches.
 final class Visit: Sendable {
     let request: Request
     let headers: RequestHeaders
@@ -47,11 +47,10 @@ final class RequestFrame: Sendable {
 
     // The functions are not inlined: what they need must not take room in the task that waits between them.
 
-    /// Takes a request up. Each has to be ended, too.
+    /// Takes a request up.
     @inline(never)
     func begin(_ request: Request) -> Visit {
-        metrics.inFlight.add(1)
-        return Visit(request, began: clock.monotonicNanoseconds(), newID: newID)
+        Visit(request, began: clock.monotonicNanoseconds(), newID: newID)
     }
 
     /// The response to a request that failed.
@@ -63,7 +62,6 @@ final class RequestFrame: Sendable {
     /// The response to a request.
     @inline(never)
     func end(_ visit: Visit, _ answer: consuming Answer) -> Response {
-        metrics.inFlight.add(-1)
         let duration = clock.monotonicNanoseconds() &- visit.began
         let endpoint = try? visit.destination.get().endpoint
         metrics.count(endpoint, status: answer.status, problem: answer.problem?.code, nanoseconds: duration)

@@ -1,5 +1,5 @@
-import Digest
 import Bench
+import Digest
 import LedgerStore
 import Runtime
 

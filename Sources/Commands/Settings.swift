@@ -94,17 +94,19 @@ public enum Settings {
         "How long published events can be sent again after the stream lost them.")
     static let outboxPoll = ConfigurationKey<Duration>.milliseconds(
         "WALLET_OUTBOX_POLL_MS", default: 20, in: 1...60_000,
-        "From one look into the outbox to the next, at least; up to ten times that while publishing takes long.")
+        "From one look into the outbox to the next at least; up to ten times that, or 200 ms, if publishing takes long."
+    )
     static let outboxLease = ConfigurationKey<Duration>.seconds(
         "WALLET_OUTBOX_LEASE_S", default: 30, in: 5...3600, "How long a relay has what it claimed.")
     static let projectorBatch = ConfigurationKey<Int>.int(
         "WALLET_PROJECTOR_BATCH", default: 500, in: 1...5000, "Messages applied in one transaction at most.")
     static let projectorPace = ConfigurationKey<Duration>.milliseconds(
         "WALLET_PROJECTOR_PACE_MS", default: 25, in: 0...1000,
-        "From one transaction of the projector to the next, at least; up to ten times that while they take long.")
+        "From one portion of the projector to the next at least; up to ten times that, or 250 ms, if they take long."
+    )
     static let totalsPace = ConfigurationKey<Duration>.milliseconds(
         "WALLET_TOTALS_PACE_MS", default: 1000, in: 10...60_000,
-        "From one round of the totals to the next, at least; up to ten times that while they take long.")
+        "From one round of the totals to the next at least; up to ten times that, or 10 s, if they take long.")
     static let totalsRate = ConfigurationKey<Int>.int(
         "WALLET_TOTALS_SWEEP_RATE", default: 5000, in: 1...10_000_000,
         "Wallets looked at in a second for totals that are behind.")

@@ -13,19 +13,11 @@ public enum Digest {
         }
     }
 
-    /// The first 16 bytes of the SHA-256 digest as a number, the first byte being the most significant.
-    public static func sha256Prefix(_ bytes: [UInt8]) -> UInt128 {
-        bytes.withUnsafeBufferPointer(prefix)
-    }
-
-    /// The same of a text's UTF-8 bytes.
+    /// The first 16 bytes of the SHA-256 digest of a text's UTF-8 as a number, the first byte being the most
+    /// significant.
     public static func sha256Prefix(_ text: String) -> UInt128 {
         var text = text
-        return text.withUTF8(prefix)
-    }
-
-    private static func prefix(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt128 {
-        prefix { cssl_sha256(bytes.baseAddress, bytes.count, $0) }
+        return text.withUTF8 { bytes in prefix { cssl_sha256(bytes.baseAddress, bytes.count, $0) } }
     }
 
     /// The first 16 bytes of the digest that `write` puts into the memory it is given.

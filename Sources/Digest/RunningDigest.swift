@@ -28,7 +28,7 @@ public struct RunningDigest {
         update(bytes.assumingMemoryBound(to: UInt8.self))
     }
 
-    /// The first 16 bytes of the digest of all bytes taken so far, as `Digest.sha256Prefix` gives them.
+    /// The first 16 bytes of the digest of all bytes taken so far, the first being the most significant.
     public var prefix: UInt128 {
         var last = context
         return Digest.prefix { cssl_sha256_end(&last, $0) }
@@ -39,7 +39,4 @@ public struct RunningDigest {
         var last = context
         return Fingerprint { cssl_sha256_end(&last, $0) }
     }
-
-    /// The same as 32 bytes.
-    public func value() -> [UInt8] { fingerprint.bytes }
 }

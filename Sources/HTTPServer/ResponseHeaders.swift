@@ -68,9 +68,9 @@ public struct ResponseHeaders: Sendable {
     public var all: [(name: String, value: String)] {
         // No field holds a line feed, and no name a colon.
         bytes.split(separator: 0x0A).dropFirst().map { line in
-            let text = String(decoding: line, as: UTF8.self).filter { $0 != "\r" }
-            let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            return (String(parts[0]), String(parts[1].dropFirst()))
+            let field = line.last == 0x0D ? line.dropLast() : line
+            let parts = field.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+            return (String(decoding: parts[0], as: UTF8.self), String(decoding: parts[1].dropFirst(), as: UTF8.self))
         }
     }
 }

@@ -12,7 +12,7 @@ struct ServerMetrics: Sendable {
 
     init(_ registry: MetricsRegistry) {
         open = registry.gauge("wallet_http_connections", "Open connections.")
-        inFlight = registry.gauge("wallet_http_requests_in_flight", "Requests with their handlers.")
+        inFlight = registry.gauge("wallet_http_requests_in_flight", "Requests that are being answered.")
         accepted = registry.counter("wallet_http_connections_accepted_total", "Connections accepted.")
         refused = registry.counter(
             "wallet_http_connections_refused_total", "Connections answered with 503 or closed because of the limit.")

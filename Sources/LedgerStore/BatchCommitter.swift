@@ -200,7 +200,8 @@ struct BatchCommitter {
             guard trusting, Self.isStale(error) else { return classify(error) }
             session.connection.rollback()
             metrics.conflicts.increment()
-            // A key or an id that somebody has used already says nothing against what is remembered.
+            // A key or an id that somebody has used already is no sign that the memory is out of date. The wallets of
+            // the batch were forgotten all the same, as of every batch that failed.
             if !Self.isCollision(error) { memory.wasWrong(about: needs.wallets) }
             return .stale
         }
@@ -266,6 +267,8 @@ struct BatchCommitter {
             if let version { memory.confirm(version, xid: xid) }
             return nil
         } catch {
+            // They may be owed still, and looking up takes its time.
+            giveAnswers()
             memory.forget(deciding.writes)
             guard let error = error as? PostgresError, error.mayHaveCommitted else { throw error }
             metrics.lookups.increment()

@@ -103,8 +103,7 @@ final class LaneSession {
             }
             let statements = try writing.send(&writes, batchID: batchID, checksKeys: expected != nil, on: pipeline)
             try pipeline.sendCommit()
-            try pipeline.sync()
-            meanwhile(writes)
+            try pipeline.sync { meanwhile(writes) }
             for _ in 1..<before + statements { try pipeline.next() }
             // The last statement tells it. Whatever is wrong with that: the commit's own answer decides.
             let told = try pipeline.next()

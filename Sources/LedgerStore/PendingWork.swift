@@ -33,7 +33,8 @@ final class PendingOperation: Sendable {
     /// How the operation ends for its caller.
     typealias Outcome = Result<Decision.Verdict, LedgerStoreError>
 
-    /// Who waits for it. Continuations without checks: each is resumed by `resume` alone, which the lanes' tests count.
+    /// Who waits for it. Continuations without checks, because a checked one is another piece of memory: what keeps
+    /// them right is that the committer owns a batch until it answers or fails it, once.
     enum Answer: Sendable {
         case alone(UnsafeContinuation<Outcome, Never>)
         case member(BatchAnswers, place: Int)

@@ -67,19 +67,19 @@ public final class OutboxRelay: Service {
         var backoff = Backoff(base: .milliseconds(50), maximum: .seconds(2))
         var wasFailing = false
         // Rows that come close behind others wait for company: every look and every settling is a transaction.
-        let cadence = Cadence(shortest: configuration.poll)
+        let cadence = Cadence(shortest: configuration.poll, longest: .milliseconds(200))
         while !stopping.isStopped {
             guard connection.isConnected, let permit = watch.beginPublishing() else {
                 await stopping.pause(for: .milliseconds(10))
                 continue
             }
             let began = ContinuousClock.now
-            var claimed = 0
+            var rows: [OutboxRow] = []
             var failed = 0
             do {
                 defer { watch.endPublishing() }
-                let rows = try await store.claim(configuration.claim, lease: configuration.lease)
-                claimed = rows.count
+                rows = try await store.claim(
+                    configuration.claim, events: configuration.claimEvents, lease: configuration.lease)
                 if !rows.isEmpty { failed = try await publish(rows, permit) }
             } catch {
                 failed = 1
@@ -90,12 +90,18 @@ public final class OutboxRelay: Service {
                 if wasFailing { logger.info("publishing works again") }
                 wasFailing = false
                 let work = ContinuousClock.now - began
-                if claimed < configuration.claim { await stopping.pause(for: cadence.interval(after: work) - work) }
+                if !isFull(rows) { await stopping.pause(for: cadence.interval(after: work) - work) }
                 continue
             }
             wasFailing = true
             await stopping.pause(for: backoff.next())
         }
+    }
+
+    /// Whether a claim may have left rows behind.
+    private func isFull(_ rows: [OutboxRow]) -> Bool {
+        rows.count >= configuration.claim
+            || rows.reduce(0) { $0 + Int($1.eventCount) } >= configuration.claimEvents
     }
 
     /// Publishes claimed rows and settles them; returns how many have to be tried again.

@@ -11,7 +11,9 @@ public struct OutboxRelayConfiguration: Sendable {
     public var subjectPrefix = "wallet.events."
     /// Outbox rows claimed at once.
     public var claim = 64
-    /// The shortest time from one look into the outbox to the next.
+    /// With this many events no further row is claimed: what is claimed is held in memory.
+    public var claimEvents = 20_000
+    /// The shortest time from one look into the outbox to the next, unless a claim was as large as it may be.
     public var poll: Duration = .milliseconds(20)
     /// How long a claim lasts; a dead relay's rows come free after it.
     public var lease: Duration = .seconds(30)

@@ -2,15 +2,19 @@
 enum OutboxStatements {
     static let all: [String: String] = [
         // The lease and the claim in one statement: several relays never hold the same row, and a dead one's rows
-        // come free by themselves.
+        // come free by themselves. Rows that would be too many events at once are left to the next claim.
         "claim_outbox": """
         UPDATE ledger.outbox o
         SET next_attempt_at = now() + $1::int8 * interval '1 microsecond', attempts = attempts + 1
         FROM (
-            SELECT id FROM ledger.outbox WHERE published_at IS NULL AND next_attempt_at <= now()
-            ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED
+            SELECT id, sum(event_count) OVER (ORDER BY next_attempt_at ROWS UNBOUNDED PRECEDING) - event_count AS before
+            FROM (
+                SELECT id, event_count, next_attempt_at FROM ledger.outbox
+                WHERE published_at IS NULL AND next_attempt_at <= now()
+                ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED
+            ) waiting
         ) due
-        WHERE o.id = due.id
+        WHERE o.id = due.id AND due.before < $3::int8
         RETURNING o.id, o.drive, o.attempts, o.event_count, o.messages
         """,
         // What a crash of the server takes of these marks is published again under the same ids: no need to wait for

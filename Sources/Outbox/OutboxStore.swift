@@ -15,12 +15,13 @@ struct OutboxRow: Sendable {
 struct OutboxStore: Sendable {
     let pool: PostgresPool
 
-    /// Claims rows that are due.
-    func claim(_ limit: Int, lease: Duration) async throws -> [OutboxRow] {
+    /// Claims up to `limit` rows that are due, and no further one once they have `events` events.
+    func claim(_ limit: Int, events: Int = .max, lease: Duration) async throws -> [OutboxRow] {
         try await pool.withConnection { connection in
             let parameters = PostgresParameters()
             parameters.append(int8: lease.wholeNanoseconds / 1000)
             parameters.append(int8: Int64(limit))
+            parameters.append(int8: Int64(events))
             let result = try connection.query("claim_outbox", parameters)
             let rows = try (0..<result.rowCount).map { row in
                 OutboxRow(

@@ -104,11 +104,13 @@ public final class PostgresPipeline {
         items.append(item)
     }
 
-    /// Ends the group of statements that an error skips, and sends everything.
-    public func sync() throws(PostgresError) {
+    /// Ends the group of statements that an error skips, and sends everything. `meanwhile` runs once the socket has
+    /// what it takes without waiting; a server that is gone does not keep it from running.
+    public func sync(meanwhile: () -> Void = {}) throws(PostgresError) {
         guard PQpipelineSync(try handle()) == 1 else { throw connection.lost(phase) }
         items.append(.sync)
         requested = items.count
+        meanwhile()
         try connection.flush(until: connection.answerDeadline, phase: phase)
     }
 

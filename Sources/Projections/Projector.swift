@@ -134,6 +134,7 @@ public final class Projector: Service {
         var pull = PullConsumer.Configuration(
             stream: configuration.stream.name, consumer: configuration.consumer.name)
         pull.batch = configuration.batch
+        pull.maxBytes = configuration.bytesMax
         pull.expires = configuration.pullExpires
         pull.heartbeat = configuration.pullHeartbeat
         let reader = PullConsumer(connection: connection, configuration: pull, logger: logger, metrics: registry)
@@ -141,7 +142,7 @@ public final class Projector: Service {
         // What comes close behind the last transaction waits for company: many events in one transaction cost a
         // fraction of many transactions, and newer versions of a wallet or transfer replace older ones before they are
         // written.
-        let cadence = Cadence(shortest: configuration.pace)
+        let cadence = Cadence(shortest: configuration.pace, longest: .milliseconds(250))
         while !stopping.isStopped {
             let messages = try reader.next(
                 max: configuration.batch, maxBytes: configuration.bytesMax, waitUpTo: .milliseconds(200))
@@ -153,10 +154,8 @@ public final class Projector: Service {
                 // Unacknowledged ones only come again.
                 reader.ackAll(done, within: .seconds(2))
             }
-            let isFull =
-                messages.count == configuration.batch
-                || messages.reduce(0) { $0 + $1.payloadLength } >= configuration.bytesMax
-            if !isFull { rest(cadence, after: began) }
+            let bytes = messages.reduce(0) { $0 + $1.payloadLength }
+            if !configuration.isFull(messages: messages.count, bytes: bytes) { rest(cadence, after: began) }
         }
     }
 

@@ -11,8 +11,8 @@ public struct ProjectorConfiguration: Sendable {
     public var batch = 500
     /// How many events one transaction takes; a single message may go beyond it.
     public var eventsPerTransaction = 4000
-    /// The shortest time from the beginning of one transaction to that of the next; an event after a pause is applied
-    /// at once.
+    /// The shortest time from the beginning of one portion to that of the next. An event after a pause is applied at
+    /// once, and so is what follows a full portion.
     public var pace: Duration = .milliseconds(25)
     /// The greatest size of the messages worked on at once, in bytes.
     public var bytesMax = 8 << 20
@@ -32,6 +32,10 @@ public struct ProjectorConfiguration: Sendable {
         self.stream = stream
         self.consumer = consumer
     }
+
+    /// Whether a portion is so large that more is waiting. The server ends a portion with the last message that fits,
+    /// so one of nearly `bytesMax` is full, too.
+    func isFull(messages: Int, bytes: Int) -> Bool { messages >= batch || bytes >= bytesMax / 4 * 3 }
 }
 
 /// What a projector counts.

@@ -35,7 +35,7 @@ public final class TotalsKeeper: Service {
     public let name = "totals"
 
     /// More changed wallets than this are not remembered: the sweep finds them.
-    private static let waitingMax = 100_000
+    private static let waitingMax = 250_000
     private static let sweepPage = 1000
 
     private let configuration: TotalsConfiguration
@@ -106,7 +106,7 @@ public final class TotalsKeeper: Service {
         var backoff = Backoff(base: .milliseconds(200), maximum: .seconds(10))
         var sweep = Sweep(configuration: configuration, clock: clock)
         var isFailing = false
-        let cadence = Cadence(shortest: configuration.pace)
+        let cadence = Cadence(shortest: configuration.pace, longest: .seconds(10))
         var next = clock.monotonicNanoseconds()
         while !stopping.isStopped {
             do {

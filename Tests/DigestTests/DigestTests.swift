@@ -16,7 +16,6 @@ import Testing
         ),
     ]) func matchesTheKnownAnswers(_ text: String, _ expected: String) {
         #expect(hex(Digest.sha256(Array(text.utf8))) == expected)
-        #expect(Digest.sha256Prefix(Array(text.utf8)) == UInt128(expected.prefix(32), radix: 16))
         #expect(Digest.sha256Prefix(text) == UInt128(expected.prefix(32), radix: 16))
     }
 
@@ -35,12 +34,27 @@ import Testing
             for start in stride(from: 0, to: count, by: piece) {
                 running.update(bytes[start..<min(count, start + piece)])
                 // Asking on the way changes nothing.
-                #expect(running.value() == Digest.sha256(Array(bytes[..<min(count, start + piece)])))
+                #expect(running.fingerprint.bytes == Digest.sha256(Array(bytes[..<min(count, start + piece)])))
             }
-            #expect(running.value() == Digest.sha256(bytes))
+            #expect(running.fingerprint.bytes == Digest.sha256(bytes))
+            #expect(running.prefix == Digest.sha256(bytes).prefix(16).reduce(0) { $0 << 8 | UInt128($1) })
         }
         var lazily = RunningDigest()
         lazily.update(bytes.lazy.map { $0 })
-        #expect(lazily.value() == Digest.sha256(bytes))
+        #expect(lazily.fingerprint.bytes == Digest.sha256(bytes))
+    }
+
+    @Test func fingerprintsAreTheBytesTheyWereMadeOf() {
+        let bytes = Digest.sha256([1])
+        let fingerprint = bytes.withUnsafeBytes { Fingerprint($0) }
+        #expect(fingerprint.bytes == bytes)
+        #expect(fingerprint == (bytes + [9]).withUnsafeBytes { Fingerprint($0) }, "only 32 bytes count")
+        for place in 0..<32 {
+            var other = bytes
+            other[place] ^= 1
+            #expect(fingerprint != other.withUnsafeBytes { Fingerprint($0) })
+        }
+        #expect(Fingerprint().bytes == [UInt8](repeating: 0, count: 32))
+        #expect(bytes[..<3].withUnsafeBytes { Fingerprint($0) }.bytes == bytes[..<3] + [UInt8](repeating: 0, count: 29))
     }
 }

@@ -134,13 +134,24 @@ import Testing
         var random = TestRandom()
         for count in [0, 1, 2, 30, 300] {
             var collector = EventMessages(partitions: partitions, eventsPerMessage: eventsPerMessage)
-            let events = (0..<count).map { _ in RandomEvent.make(using: &random) }
+            // Some wallets have several events, whose order counts.
+            var events: [WalletEvent] = []
+            for _ in 0..<count {
+                events.append(RandomEvent.make(using: &random))
+                guard random.below(2) == 0 else { continue }
+                let earlier = events[random.below(events.count)]
+                let origin = EventOrigin(correlationID: "\(events.count)", traceParent: "")
+                events.append(
+                    WalletEvent(
+                        type: earlier.type, wallet: earlier.wallet, transfer: earlier.transfer,
+                        related: earlier.related, origin: origin))
+            }
             for event in events { collector.append(event) }
-            #expect(collector.eventCount == count)
+            #expect(collector.eventCount == events.count)
             let framed = collector.takeFramed()
             #expect(collector.eventCount == 0 && collector.takeFramed().isEmpty)
             let messages = try EventMessages.messages(in: framed)
-            #expect(messages.reduce(0) { $0 + $1.eventCount } == count)
+            #expect(messages.reduce(0) { $0 + $1.eventCount } == events.count)
             var found: [WalletEvent] = []
             for message in messages {
                 let elements = EventReading.elements(of: message.payload)
@@ -150,7 +161,9 @@ import Testing
                     found.append(event)
                 }
             }
-            #expect(found.count == count && Set(found) == Set(events))
+            #expect(found.count == events.count && Set(found) == Set(events))
+            let byWallet = { (events: [WalletEvent]) in Dictionary(grouping: events, by: \.wallet.id) }
+            #expect(byWallet(found) == byWallet(events))
         }
     }
 

@@ -98,7 +98,7 @@ import Testing
         let open = registry.gauge("wallet_http_connections", "Open connections.")
         let (entered, release) = (StopSignal(), StopSignal())
         let releaseNext = StopSignal()
-        let inFlight = registry.gauge("wallet_http_requests_in_flight", "Requests with their handlers.")
+        let inFlight = registry.gauge("wallet_http_requests_in_flight", "Requests that are being answered.")
         let handler: @Sendable (Request) async -> Response = { request in
             if request.path == "/slow" {
                 entered.stop()

@@ -113,6 +113,17 @@ import Testing
         #expect(latin["x"] == "é")
     }
 
+    @Test func aFieldThatMayStandOnce() {
+        let headers = HTTPHeaders([("A", "usual"), ("B", "usual!"), ("C", "Usual"), ("D", ""), ("e", "1"), ("E", "1")])
+        for (name, value) in [("a", "usual"), ("b", "usual!"), ("c", "Usual"), ("d", ""), ("x", nil)] {
+            for usual in ["usual", ""] {
+                #expect(headers.single(name, usually: usual) == (value, false))
+            }
+        }
+        #expect(headers.single("e", usually: "usual") == ("1", true))
+        #expect(headers.single("E") == ("1", true))
+    }
+
     @Test func neverTrapsOnNoise() {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededGenerator(seed: seed)

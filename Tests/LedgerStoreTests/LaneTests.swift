@@ -65,10 +65,11 @@ import Testing
     }
 
     /// Whoever is in the batch that is durable does not wait for the next one, which may take long.
-    @Test func answersAreGivenWhileTheNextBatchWaits() async throws {
+    @Test(arguments: [0, 16_384]) func answersAreGivenWhileTheNextBatchWaits(memory: Int) async throws {
         var bounds = LedgerFixture.patientBounds
         bounds.lanes = 1
         bounds.batchMax = 2
+        bounds.memory = memory
         let fixture = try LedgerFixture(bounds: bounds)
         let (zeroth, first, second) = try await (fixture.open(), fixture.open(), fixture.open())
         let (gate, lock) = (try fixture.database.connect(), try fixture.database.connect())

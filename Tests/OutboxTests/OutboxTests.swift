@@ -75,6 +75,20 @@ import Testing
         }
     }
 
+    @Test func aClaimIsBoundedInEvents() async throws {
+        try await OutboxRig.run { rig in
+            try rig.insert(rows: 3, events: 10)
+            try rig.insert(rows: 1, events: 100)
+            try rig.insert(rows: 2, events: 10)
+            let store = OutboxStore(pool: try rig.pool())
+            // The row that reaches the bound is the last; one that is larger than the bound is not left for ever.
+            for expected in [[10, 10], [10, 100], [10, 10], []] {
+                let rows = try await store.claim(10, events: 15, lease: .seconds(300))
+                #expect(rows.map { Int($0.eventCount) } == expected)
+            }
+        }
+    }
+
     @Test func aFullStreamKeepsEverythingInTheOutbox() async throws {
         try await OutboxRig.run { rig in
             let relay = try await rig.startRelay(rig.configuration(maxBytes: 64 * 1024))

@@ -65,6 +65,29 @@ import Testing
         #expect(rows == Array(0..<5000))
     }
 
+    @Test func whatIsToBeDoneMeanwhileDoesNotWaitForAServerThatTakesNothing() throws {
+        let database = try TestDatabase()
+        let proxy = try FaultProxy(upstream: database.server.port)
+        var configuration = try database.configuration(port: proxy.port)
+        configuration.answerTimeout = .milliseconds(150)
+        let connection = PostgresConnection(configuration: configuration)
+        try connection.connect()
+        try connection.prepare("length", "SELECT length($1::bytea)")
+        proxy.stall()
+        // More than any socket buffer holds.
+        let parameters = PostgresParameters()
+        parameters.append(bytes: [UInt8](repeating: 7, count: 30_000_000))
+        var isDone = false
+        let error = #expect(throws: PostgresError.self) {
+            try connection.pipeline { pipeline in
+                try pipeline.send("length", parameters)
+                try pipeline.sync { isDone = true }
+            }
+        }
+        #expect(error?.kind == .deadlineExceeded)
+        #expect(isDone)
+    }
+
     @Test func theFirstErrorIsThrownAndTheRestSkipped() throws {
         let connection = try Self.prepared(TestDatabase())
         try connection.pipeline { pipeline in
