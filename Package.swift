@@ -57,7 +57,7 @@ let package = Package(
                 "JSON", "Ledger", "Digest", "Requests", "Events", "LedgerStore", "Projections", "HTTPServer", "Runtime",
                 "Observability",
             ]),
-        source("Bench", ["JSON", "Ledger", "Runtime"]),
+        source("Bench", ["CSys", "JSON", "Ledger", "Runtime"]),
         source(
             "Commands",
             [

@@ -39,19 +39,18 @@ protocol ExchangeDriver {
     mutating func tick(at now: Int64, inFlight: Int)
 }
 
-/// Keep-alive connections of one thread to one or several addresses in turn, one request in flight on each, driven
-/// with poll(2) over those that wait for something. Free connections are used in turn.
+/// Keep-alive connections of one thread to one or several addresses in turn, one request in flight on each. Free
+/// connections are used in turn.
 struct Exchange<Driver: ExchangeDriver>: ~Copyable {
     private enum Phase { case closed, connecting, free, sending, awaiting }
 
     private struct Connection {
         var descriptor: Int32 = -1
         var phase = Phase.closed
-        /// Index of its entry in the poll set; -1 when not in it.
-        var slot = -1
+        /// The server closed it, or sent something that nobody asked for, while it was free.
+        var isSpoilt = false
         var ticket: Driver.Ticket?
         var sentAt: Int64 = 0
-        var freeSince: Int64 = 0
         var restsUntil: Int64 = 0
         /// What is left to send, and the part of an answer that has arrived.
         var unsent: [UInt8] = []
@@ -60,20 +59,16 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
 
     private static var restTime: Int64 { 100_000_000 }
     private static var tickTime: Int64 { 100_000_000 }
-    /// A server may close connections that were idle for longer than this, so they are looked at before use.
-    private static var quietTime: Int64 { 1_000_000_000 }
 
     private(set) var driver: Driver
     /// Connections that were established, including those made anew.
     private(set) var established = 0
     private let addresses: [SocketAddress]
     private let timeout: Int64
-    private let poller = Poller()
+    private var poller = Poller()
     private var connections: [Connection]
     private var free: Queue
     private var resting: Queue
-    private var entries: [pollfd] = []
-    private var owners: [Int32] = []
     private var inFlight = 0
     private var request: [UInt8] = []
     private var buffer = [UInt8](repeating: 0, count: 256 * 1024)
@@ -112,7 +107,7 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
                 wake = min(wake, dispatch(&now))
             }
             if let head = resting.first { wake = min(wake, connections[Int(head)].restsUntil) }
-            if poller.wait(&entries, wake - now) > 0 { handleReady() }
+            handleReady(poller.wait(wake - now))
         }
         return driver
     }
@@ -120,7 +115,7 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
     /// Sends on free connections while the driver has something; returns when to come back.
     private mutating func dispatch(_ now: inout Int64) -> Int64 {
         while let index = free.first.map(Int.init) {
-            if now - connections[index].freeSince > Self.quietTime, !Socket.isQuiet(connections[index].descriptor) {
+            if connections[index].isSpoilt {
                 free.removeFirst()
                 drop(index, at: now)
                 continue
@@ -145,33 +140,32 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
         switch Socket.send(connections[index].descriptor, request, from: 0, to: request.count) {
         case .moved(request.count):
             connections[index].phase = .awaiting
-            watch(index, POLLIN)
-        case .moved(let sent):
-            connections[index].unsent = Array(request[sent...])
-            connections[index].phase = .sending
-            watch(index, POLLOUT)
-        case .wouldBlock:
-            connections[index].unsent = request
-            connections[index].phase = .sending
-            watch(index, POLLOUT)
+        case .moved(let sent): keep(request[sent...], for: index)
+        case .wouldBlock: keep(request[...], for: index)
         case .ended: fail(index, .connectionEnded, at: now)
         }
     }
 
-    private mutating func handleReady() {
+    /// What is left of a request goes out when there is room.
+    private mutating func keep(_ unsent: ArraySlice<UInt8>, for index: Int) {
+        connections[index].unsent = Array(unsent)
+        connections[index].phase = .sending
+        poller.change(connections[index].descriptor, of: index, to: .output)
+    }
+
+    private mutating func handleReady(_ count: Int) {
+        guard count > 0 else { return }
         let now = monotonicNow()
-        // From the back: the entry that replaces a removed one has then been looked at already.
-        var slot = entries.count - 1
-        while slot >= 0 {
-            let events = entries[slot].revents
-            let index = Int(owners[slot])
-            slot -= 1
-            guard events != 0 else { continue }
+        for position in 0..<count {
+            let index = poller.owner(at: position)
             switch connections[index].phase {
             case .connecting: finishConnecting(index, at: now)
             case .sending: continueSending(index, at: now)
             case .awaiting: receive(index)
-            case .closed, .free: break
+            case .free:
+                connections[index].isSpoilt = true
+                poller.remove(connections[index].descriptor)
+            case .closed: break
             }
         }
     }
@@ -179,8 +173,8 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
     private mutating func finishConnecting(_ index: Int, at now: Int64) {
         guard Socket.pendingError(connections[index].descriptor) == 0 else { return drop(index, at: now) }
         established += 1
-        unwatch(index)
-        release(index, at: now)
+        poller.change(connections[index].descriptor, of: index, to: .input)
+        release(index)
     }
 
     private mutating func continueSending(_ index: Int, at now: Int64) {
@@ -189,7 +183,7 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
         case .moved(unsent.count):
             connections[index].unsent = []
             connections[index].phase = .awaiting
-            entries[connections[index].slot].events = Int16(POLLIN)
+            poller.change(connections[index].descriptor, of: index, to: .input)
         case .moved(let sent): connections[index].unsent.removeFirst(sent)
         case .wouldBlock: break
         case .ended: fail(index, .connectionEnded, at: now)
@@ -236,13 +230,11 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
         if frame.closes {
             drop(index, at: now)
         } else if verdict == .rest {
-            unwatch(index)
             connections[index].phase = .free
             connections[index].restsUntil = now + Self.restTime
             resting.append(Int32(index))
         } else {
-            unwatch(index)
-            release(index, at: now)
+            release(index)
         }
     }
 
@@ -258,18 +250,17 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
 
     /// Closes the connection; it is made anew after a rest.
     private mutating func drop(_ index: Int, at now: Int64) {
-        unwatch(index)
         if connections[index].descriptor >= 0 { close(connections[index].descriptor) }
         connections[index].descriptor = -1
         connections[index].phase = .closed
+        connections[index].isSpoilt = false
         connections[index].unsent = []
         connections[index].restsUntil = now + Self.restTime
         resting.append(Int32(index))
     }
 
-    private mutating func release(_ index: Int, at now: Int64) {
+    private mutating func release(_ index: Int) {
         connections[index].phase = .free
-        connections[index].freeSince = now
         free.append(Int32(index))
     }
 
@@ -277,12 +268,12 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
         while let index = resting.first.map(Int.init), connections[index].restsUntil <= now {
             resting.removeFirst()
             if connections[index].phase == .free {
-                release(index, at: now)
+                release(index)
             } else if let descriptor = addresses[index % addresses.count].connect() {
                 connections[index].descriptor = descriptor
                 connections[index].phase = .connecting
                 connections[index].sentAt = now
-                watch(index, POLLOUT)
+                poller.add(descriptor, of: index, for: .output)
             } else {
                 connections[index].restsUntil = now + Self.restTime
                 resting.append(Int32(index))
@@ -298,26 +289,6 @@ struct Exchange<Driver: ExchangeDriver>: ~Copyable {
             case .closed, .free: break
             }
         }
-    }
-
-    private mutating func watch(_ index: Int, _ events: Int32) {
-        connections[index].slot = entries.count
-        entries.append(pollfd(fd: connections[index].descriptor, events: Int16(events), revents: 0))
-        owners.append(Int32(index))
-    }
-
-    private mutating func unwatch(_ index: Int) {
-        let slot = connections[index].slot
-        guard slot >= 0 else { return }
-        connections[index].slot = -1
-        let last = entries.count - 1
-        if slot != last {
-            entries[slot] = entries[last]
-            owners[slot] = owners[last]
-            connections[Int(owners[slot])].slot = slot
-        }
-        entries.removeLast()
-        owners.removeLast()
     }
 }
 

@@ -107,48 +107,12 @@ enum Socket {
         }
     }
 
-    /// Whether a connection with nothing in flight is still open and silent.
-    static func isQuiet(_ descriptor: Int32) -> Bool {
-        var byte: UInt8 = 0
-        let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
-        return recv(descriptor, &byte, 1, flags) < 0 && errno == EAGAIN
-    }
-
     /// The error a connection attempt ended with; 0 for success.
     static func pendingError(_ descriptor: Int32) -> Int32 {
         var code: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
         guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size) == 0 else { return errno }
         return code
-    }
-}
-
-/// Waits for descriptors with a resolution below a millisecond, where the C library offers that.
-struct Poller: Sendable {
-    private typealias PreciseWait =
-        @convention(c) (
-            UnsafeMutablePointer<pollfd>?, nfds_t, UnsafePointer<timespec>?, UnsafeRawPointer?
-        ) -> Int32
-
-    private let preciseWait: PreciseWait?
-
-    init() {
-        // ppoll is hidden behind a feature macro that the Glibc module is built without.
-        preciseWait = dlsym(nil, "ppoll").map { unsafeBitCast($0, to: PreciseWait.self) }
-    }
-
-    /// Fills in `revents`; returns how many descriptors are ready, 0 after `nanoseconds` or on an interruption.
-    func wait(_ entries: inout [pollfd], _ nanoseconds: Int64) -> Int {
-        let bounded = max(0, nanoseconds)
-        let count = nfds_t(entries.count)
-        let ready = entries.withUnsafeMutableBufferPointer { buffer -> Int32 in
-            guard let preciseWait else {
-                return poll(buffer.baseAddress, count, Int32(min(60_000, (bounded + 999_999) / 1_000_000)))
-            }
-            var limit = timespec(tv_sec: Int(bounded / 1_000_000_000), tv_nsec: Int(bounded % 1_000_000_000))
-            return preciseWait(buffer.baseAddress, count, &limit, nil)
-        }
-        return max(0, Int(ready))
     }
 }
 

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static const uint32_t csys_readable = EPOLLIN;
@@ -22,6 +23,23 @@ static inline int csys_epoll_add(int epoll, int fd, uint64_t token) {
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.u64 = token;
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+// Registers a descriptor, or says anew what of it is waited for; level-triggered.
+static inline int csys_epoll_expect(int epoll, int operation, int fd, uint32_t events, uint64_t token) {
+    struct epoll_event event = {0};
+    event.events = events;
+    event.data.u64 = token;
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
+// Waits with the resolution of the clock; with that of milliseconds, rounded up, where the kernel cannot (before 5.11).
+static inline int csys_epoll_wait_precisely(int epoll, struct epoll_event *events, int most, int64_t nanoseconds) {
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    int ready = epoll_pwait2(epoll, events, most, &limit, NULL);
+    if (ready >= 0 || errno != ENOSYS) return ready;
+    int64_t milliseconds = (nanoseconds + 999999) / 1000000;
+    return epoll_wait(epoll, events, most, milliseconds < 60000 ? (int)milliseconds : 60000);
 }
 
 static inline uint64_t csys_token(const struct epoll_event *event) { return event->data.u64; }

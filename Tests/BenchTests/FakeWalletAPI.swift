@@ -29,6 +29,8 @@ final class FakeWalletAPI: Sendable {
         var staleReads = 0
         /// Bytes a piece of an answer; 0 sends answers whole.
         var pieceSize = 0
+        /// Closes each connection after so many answers without a word about it; 0 keeps them.
+        var answersPerConnection = 0
     }
 
     private struct Wallet: Sendable {
@@ -121,6 +123,9 @@ final class FakeWalletAPI: Sendable {
         return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 
+    /// How many connections were closed on this side.
+    var closedConnections: Int { state.withLock { $0.connections.reduce(0, +) - $0.descriptors.count } }
+
     /// Closes everything and waits for the threads.
     func stop() {
         let threads = state.withLock { state in
@@ -152,11 +157,9 @@ final class FakeWalletAPI: Sendable {
     }
 
     private func serve(_ descriptor: Int32) {
-        defer {
-            state.withLock { _ = $0.descriptors.remove(descriptor) }
-            close(descriptor)
-        }
+        defer { state.withLock { _ = close($0.descriptors.remove(descriptor) ?? descriptor) } }
         var received: [UInt8] = []
+        var answers = 0
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
             while let request = Self.takeRequest(from: &received) {
@@ -166,6 +169,8 @@ final class FakeWalletAPI: Sendable {
                     content-length: \(body.utf8.count)\r\n\r\n
                     """
                 guard sendAll(descriptor, Array(head.utf8) + Array(body.utf8)) else { return }
+                answers += 1
+                if answers == faults.answersPerConnection { return }
             }
             let count = recv(descriptor, &buffer, buffer.count, 0)
             guard count > 0 else { return }

@@ -241,10 +241,60 @@ import Testing
         #expect(exchange.run().failure == "nothing answers there")
     }
 
+    @Test func aConnectionThatWasClosedWhileItWasFreeIsNotUsed() throws {
+        let api = try FakeWalletAPI(.init(answersPerConnection: 1))
+        defer { api.stop() }
+        let authority = try HTTPAuthority(url: api.url)
+        let driver = PatientDriver(
+            request: Array("GET /v1/wallets/none HTTP/1.1\r\nHost: \(authority.text)\r\n\r\n".utf8), api: api)
+        var exchange = Exchange(
+            driver: driver, addresses: [try SocketAddress(resolving: authority)], connections: 1,
+            timeout: 10_000_000_000)
+        let ended = exchange.run()
+        #expect(ended.answers == 3 && ended.losses == 0)
+        #expect(exchange.established == 3)
+    }
+
     @Test func theReportIsOneJSONObject() throws {
         let report = try Self.run()
         let value = try JSONValue(parsing: report.json)
         #expect(value["passed"]?.boolean == true)
         #expect(value["options"]?["seed"]?.string == "7")
     }
+}
+
+/// Sends three requests, each after the server has closed the connection of the one before.
+private struct PatientDriver: ExchangeDriver {
+    let request: [UInt8]
+    let api: FakeWalletAPI
+    var answers = 0
+    var losses = 0
+    private var hasSeenTheEnd = true
+
+    init(request: [UInt8], api: FakeWalletAPI) {
+        self.request = request
+        self.api = api
+    }
+
+    func isOver(at now: Int64) -> Bool { answers + losses == 3 }
+
+    mutating func next(at now: Int64, into request: inout [UInt8]) -> Step<Int> {
+        guard hasSeenTheEnd else {
+            // The wait after it is what shows it to the exchange.
+            hasSeenTheEnd = api.closedConnections == answers + losses
+            return .wait(until: now + 1_000_000)
+        }
+        hasSeenTheEnd = false
+        request = self.request
+        return .send(answers)
+    }
+
+    mutating func answered(_ ticket: Int, _ frame: ResponseFrame, _ body: Span<UInt8>, at now: Int64) -> Verdict {
+        answers += 1
+        return .ready
+    }
+
+    mutating func lost(_ ticket: Int, _ loss: Loss, at now: Int64) { losses += 1 }
+
+    mutating func tick(at now: Int64, inFlight: Int) {}
 }
