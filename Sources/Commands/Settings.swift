@@ -109,7 +109,7 @@ public enum Settings {
         "From one round of the totals to the next at least; up to ten times that, or 10 s, if they take long.")
     static let totalsRate = ConfigurationKey<Int>.int(
         "WALLET_TOTALS_SWEEP_RATE", default: 5000, in: 1...10_000_000,
-        "Wallets looked at in a second for totals that are behind.")
+        "Wallets looked at in a second for totals that are behind, in the first sweep after a start; later a fifth.")
     static let auditRate = ConfigurationKey<Int>.int(
         "WALLET_AUDIT_RATE", default: 200, in: 1...10_000_000, "Wallets audited in a second.")
     static let rebuildRate = ConfigurationKey<Int>.int(

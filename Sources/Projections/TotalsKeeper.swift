@@ -9,7 +9,8 @@ import Synchronization
 public struct TotalsConfiguration: Sendable {
     /// The shortest time from one turn to the next: the more entries one takes, the less each costs.
     public var pace: Duration = .seconds(1)
-    /// Wallets looked at each second for totals that are behind without anybody having told.
+    /// Wallets looked at each second for totals that are behind without anybody having told, in the first sweep after
+    /// a start. Only the crash of a worker leaves some behind, so later sweeps take `TotalsSweep.easing` times as long.
     public var sweepRate = 5000
     /// A sweep over few wallets takes at least this long.
     public var shortestSweep: Duration = .seconds(10)
@@ -104,7 +105,7 @@ public final class TotalsKeeper: Service {
         let writer = try TotalsWriter(ledger: ledger, projection: projection)
         defer { writer.close() }
         var backoff = Backoff(base: .milliseconds(200), maximum: .seconds(10))
-        var sweep = Sweep(configuration: configuration, clock: clock)
+        var sweep = TotalsSweep(configuration: configuration, now: clock.monotonicNanoseconds())
         var isFailing = false
         let cadence = Cadence(shortest: configuration.pace, longest: .seconds(10))
         var next = clock.monotonicNanoseconds()
@@ -118,7 +119,7 @@ public final class TotalsKeeper: Service {
                     let work = Duration.nanoseconds(Int64(clamping: clock.monotonicNanoseconds() - began))
                     next = began + UInt64(clamping: cadence.interval(after: work).wholeNanoseconds)
                 }
-                if sweep.isDue { try look(&sweep, writer) }
+                if clock.monotonicNanoseconds() >= sweep.due { try look(&sweep, writer) }
                 if isFailing { logger.info("totals can be kept again") }
                 isFailing = false
                 backoff.reset()
@@ -167,7 +168,7 @@ public final class TotalsKeeper: Service {
         }
     }
 
-    private func look(_ sweep: inout Sweep, _ writer: TotalsWriter) throws {
+    private func look(_ sweep: inout TotalsSweep, _ writer: TotalsWriter) throws {
         let page = try writer.behind(after: sweep.cursor, limit: Self.sweepPage)
         // What was just told of is not behind, only waiting.
         let untold = state.value.withLock { state in page.wallets.filter { state.waiting[$0] == nil } }
@@ -175,35 +176,7 @@ public final class TotalsKeeper: Service {
         for start in stride(from: 0, to: untold.count, by: configuration.batch) {
             try update(Array(untold[start..<min(untold.count, start + configuration.batch)]), writer)
         }
-        if sweep.advance(to: page.last, wallets: Self.sweepPage) { sweeps.increment() }
-    }
-}
-
-/// Where a sweep is, and when it goes on.
-private struct Sweep {
-    private let configuration: TotalsConfiguration
-    private let clock: Clock
-    private(set) var cursor: WalletID?
-    private(set) var due: UInt64
-    private var began: UInt64
-
-    init(configuration: TotalsConfiguration, clock: Clock) {
-        self.configuration = configuration
-        self.clock = clock
-        began = clock.monotonicNanoseconds()
-        due = began
-    }
-
-    var isDue: Bool { clock.monotonicNanoseconds() >= due }
-
-    /// Notes a page that ended with `last`; true when it was the last page.
-    mutating func advance(to last: WalletID?, wallets: Int) -> Bool {
-        let now = clock.monotonicNanoseconds()
-        cursor = last
-        due = now + UInt64(Double(wallets) / Double(max(1, configuration.sweepRate)) * 1e9)
-        guard last == nil else { return false }
-        due = max(due, began + UInt64(clamping: configuration.shortestSweep.wholeNanoseconds))
-        began = due
-        return true
+        let isOver = sweep.advance(to: page.last, wallets: Self.sweepPage, now: clock.monotonicNanoseconds())
+        if isOver { sweeps.increment() }
     }
 }
