@@ -17,20 +17,17 @@ static const uint32_t csys_gone = EPOLLERR | EPOLLHUP;
 
 static inline int csys_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-// Registers a descriptor once, edge-triggered, for everything that can happen to it.
-static inline int csys_epoll_add(int epoll, int fd, uint64_t token) {
-    struct epoll_event event = {0};
-    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    event.data.u64 = token;
-    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
-// Registers a descriptor, or says anew what of it is waited for; level-triggered.
+// Registers a descriptor, or says anew what of it is waited for; level-triggered unless the events say otherwise.
 static inline int csys_epoll_expect(int epoll, int operation, int fd, uint32_t events, uint64_t token) {
     struct epoll_event event = {0};
     event.events = events;
     event.data.u64 = token;
     return epoll_ctl(epoll, operation, fd, &event);
+}
+
+// Registers a descriptor once, edge-triggered, for everything that can happen to it.
+static inline int csys_epoll_add(int epoll, int fd, uint64_t token) {
+    return csys_epoll_expect(epoll, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, token);
 }
 
 // Waits with the resolution of the clock; with that of milliseconds, rounded up, where the kernel cannot (before 5.11).

@@ -10,7 +10,7 @@ public struct TotalsConfiguration: Sendable {
     /// The shortest time from one turn to the next: the more entries one takes, the less each costs.
     public var pace: Duration = .seconds(1)
     /// Wallets looked at each second for totals that are behind without anybody having told, in the first sweep after
-    /// a start. Only the crash of a worker leaves some behind, so later sweeps take `TotalsSweep.easing` times as long.
+    /// a start. Little but a worker's crash leaves any behind, so later sweeps are `TotalsSweep.easing` times slower.
     public var sweepRate = 5000
     /// A sweep over few wallets takes at least this long.
     public var shortestSweep: Duration = .seconds(10)

@@ -24,73 +24,85 @@ import Testing
         }
     }
 
-    private func deposits(_ fixture: LedgerFixture, _ wallet: Wallet) -> [Ledger.Operation] {
-        (0..<2).map { _ in .transfer(wallet.id, .debit, 1, id: fixture.newTransferID(), atOnce: true) }
+    /// Two groups that a lane took from its queue at once, each for a wallet of its own and as large as a batch may be.
+    /// The row of one of the wallets is locked.
+    private struct TwoGroups {
+        let wallets: [Wallet]
+        let lock: PostgresConnection
+        let answers: [Task<AtomicVerdict, any Error>]
+
+        /// The lane is held at a third wallet's row until both are in its queue.
+        init(_ fixture: LedgerFixture, lockingWalletOf locked: Int) async throws {
+            let zeroth = try await fixture.open()
+            let wallets = try await [fixture.open(), fixture.open()]
+            let gate = try fixture.database.connect()
+            lock = try fixture.database.connect()
+            try gate.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(zeroth.id)' FOR UPDATE")
+            try lock.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(wallets[locked].id)' FOR UPDATE")
+            async let before = fixture.submit(.transfer(zeroth.id, .debit, 1, id: fixture.newTransferID()))
+            try await eventually("the lane to wait") { try fixture.isWaitingForLock }
+            var answers: [Task<AtomicVerdict, any Error>] = []
+            for wallet in wallets {
+                answers.append(
+                    Task {
+                        try await fixture.submitAtomically(
+                            (0..<2).map { _ in
+                                .transfer(wallet.id, .debit, 1, id: fixture.newTransferID(), atOnce: true)
+                            })
+                    })
+                let depth = 2 * answers.count
+                try await eventually("\(answers.count) groups in the queue") { fixture.queueDepth == depth }
+            }
+            self.wallets = wallets
+            self.answers = answers
+            try gate.execute("COMMIT")
+            _ = try await before
+        }
+    }
+
+    private static func boundsOfOneLane() -> LedgerWriterConfiguration {
+        var bounds = LedgerFixture.patientBounds
+        bounds.lanes = 1
+        bounds.batchMax = 2
+        return bounds
     }
 
     /// Two groups are taken from the queue at once, but each fills a transaction of its own.
     @Test func whatIsStillToBeCommittedCountsAndRunsOutOfTime() async throws {
-        var bounds = LedgerFixture.patientBounds
-        bounds.lanes = 1
-        bounds.batchMax = 2
         let advance = Advance()
-        let fixture = try LedgerFixture(bounds: bounds, clock: advance.clock)
-        let (zeroth, first, second) = try await (fixture.open(), fixture.open(), fixture.open())
-        let (gate, lock) = (try fixture.database.connect(), try fixture.database.connect())
-        try gate.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(zeroth.id)' FOR UPDATE")
-        try lock.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(first.id)' FOR UPDATE")
-        async let before = fixture.submit(.transfer(zeroth.id, .debit, 1, id: fixture.newTransferID()))
-        try await eventually("the lane to wait") { try fixture.isWaitingForLock }
-        async let held = fixture.submitAtomically(deposits(fixture, first))
-        try await eventually("the first group in the queue") { fixture.queueDepth == 2 }
-        async let late = fixture.submitAtomically(deposits(fixture, second))
-        try await eventually("both groups in the queue") { fixture.queueDepth == 4 }
-        try gate.execute("COMMIT")
-        _ = try await before
+        let fixture = try LedgerFixture(bounds: Self.boundsOfOneLane(), clock: advance.clock)
+        let groups = try await TwoGroups(fixture, lockingWalletOf: 0)
         try await eventually("the first group to be taken up") { try fixture.isWaitingForLock }
         #expect(fixture.queueDepth == 2)
         advance.forward(seconds: 120)
-        try lock.execute("COMMIT")
-        let applied = try await held
+        try groups.lock.execute("COMMIT")
+        let applied = try await groups.answers[0].value
         guard case .applied = applied else { throw UnexpectedBatch(applied) }
         do {
-            _ = try await late
+            _ = try await groups.answers[1].value
             Issue.record("the second group was applied after its deadline")
         } catch {
             #expect(error as? LedgerStoreError == .overloaded(retryAfterSeconds: 1))
         }
         #expect(fixture.queueDepth == 0)
-        #expect(try fixture.stored(second.id).wallet.balance == 0)
+        #expect(try fixture.stored(groups.wallets[1].id).wallet.balance == 0)
         try await fixture.stop()
     }
 
     /// Whoever is in the batch that is durable does not wait for the next one, which may take long.
     @Test(arguments: [0, 16_384]) func answersAreGivenWhileTheNextBatchWaits(memory: Int) async throws {
-        var bounds = LedgerFixture.patientBounds
-        bounds.lanes = 1
-        bounds.batchMax = 2
+        var bounds = Self.boundsOfOneLane()
         bounds.memory = memory
         let fixture = try LedgerFixture(bounds: bounds)
-        let (zeroth, first, second) = try await (fixture.open(), fixture.open(), fixture.open())
-        let (gate, lock) = (try fixture.database.connect(), try fixture.database.connect())
-        try gate.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(zeroth.id)' FOR UPDATE")
-        try lock.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(second.id)' FOR UPDATE")
-        async let before = fixture.submit(.transfer(zeroth.id, .debit, 1, id: fixture.newTransferID()))
-        try await eventually("the lane to wait") { try fixture.isWaitingForLock }
-        async let durable = fixture.submitAtomically(deposits(fixture, first))
-        try await eventually("the first group in the queue") { fixture.queueDepth == 2 }
-        async let waiting = fixture.submitAtomically(deposits(fixture, second))
-        try await eventually("both groups in the queue") { fixture.queueDepth == 4 }
-        try gate.execute("COMMIT")
-        _ = try await before
-        let applied = try await durable
+        let groups = try await TwoGroups(fixture, lockingWalletOf: 1)
+        let applied = try await groups.answers[0].value
         guard case .applied = applied else { throw UnexpectedBatch(applied) }
-        #expect(try fixture.stored(first.id).wallet.balance == 2)
+        #expect(try fixture.stored(groups.wallets[0].id).wallet.balance == 2)
         // Not because the second one was given up.
         #expect(fixture.counter("wallet_commit_lookups_total") == 0)
         try await eventually("the second group to wait") { try fixture.isWaitingForLock }
-        try lock.execute("COMMIT")
-        let last = try await waiting
+        try groups.lock.execute("COMMIT")
+        let last = try await groups.answers[1].value
         guard case .applied = last else { throw UnexpectedBatch(last) }
         try await fixture.stop()
     }
