@@ -1,7 +1,8 @@
 """The tables of scripts/bench.
 
-bench_table.py runs FOLDER     prints a table of the reports `wallet bench --json` wrote into FOLDER
-bench_table.py nats VERSION    reads nats-server's /jsz from standard input and prints its durability settings
+bench_table.py runs FOLDER ROWS   prints a table of the reports `wallet bench --json` wrote into FOLDER; ROWS a second is
+                                  what yardstick.sql found
+bench_table.py nats VERSION       reads nats-server's /jsz from standard input and prints its durability settings
 """
 
 import json
@@ -24,7 +25,7 @@ RUNS = {
 CHAINED = ("uniform", "transfers", "batch", "batch-post")
 
 
-def print_runs(folder: pathlib.Path) -> None:
+def print_runs(folder: pathlib.Path, yardstick: float) -> None:
     reports = {}
     for name in RUNS:
         file = folder / f"{name}.json"
@@ -54,6 +55,12 @@ def print_runs(folder: pathlib.Path) -> None:
         if name in reports and single:
             ratio = reports[name]["accepted_per_second"] / single
             print(f"{name}: {ratio:.1f} times the throughput of one transaction per request")
+    print()
+    print(f"yardstick: PostgreSQL alone appends {yardstick:,.0f} rows a second here (scripts/lib/yardstick.sql)")
+    for name in ("uniform", "hot", "batch"):
+        if name in reports:
+            ratio = reports[name]["accepted_per_second"] / yardstick
+            print(f"{RUNS[name]}: {ratio:.2f} operations for each of these rows")
 
 
 def print_nats(version: str) -> None:
@@ -73,6 +80,6 @@ def print_nats(version: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "runs":
-        print_runs(pathlib.Path(sys.argv[2]))
+        print_runs(pathlib.Path(sys.argv[2]), float(sys.argv[3]))
     else:
         print_nats(sys.argv[2])
