@@ -36,9 +36,12 @@ extension Problem {
         case .transferExists:
             self.init(.transferExists, "A transfer with this id exists with other content.")
         case .transferNotPending(let standing):
-            let word = standing.transfer?.status.word ?? TransferStatus.failed.word
-            self.init(.transferNotPending, "The transfer is \(word) already.")
-            members = .transfer(standing)
+            if let status = standing.transfer?.status, status != .pending {
+                self.init(.transferNotPending, "The transfer is \(status.word) already.")
+            } else {
+                self.init(.transferNotPending, "An earlier operation of the batch resolves the transfer.")
+            }
+            if standing.transfer != nil { members = .transfer(standing) }
         case .transferNotCompleted(let status):
             self.init(.transferNotCompleted, "The transfer is \(status.word).")
         case .transferNotReversible:

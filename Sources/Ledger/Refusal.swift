@@ -26,7 +26,8 @@ public indirect enum Refusal: Error, Hashable, Sendable {
     case transferNotFound
     /// A transfer with this id exists with other content, in one of the wallets it is for.
     case transferExists
-    /// Only a pending transfer can be resolved or extended; the transfer as it stands.
+    /// Only a pending transfer can be resolved or extended; the transfer as it stands. Where an earlier operation of an
+    /// atomic batch had resolved it, it is pending still; where one had made it, there is none.
     case transferNotPending(Receipt)
     /// Only a completed transfer can be reversed; where it stands instead.
     case transferNotCompleted(TransferStatus)

@@ -16,6 +16,8 @@ struct BatchCommitter {
         case again(any Error)
         /// Nothing was applied; an operation of the batch is to blame.
         case spoiled(any Error)
+        /// Nothing was applied; somebody has locked a row of the batch for longer than may be waited for.
+        case blocked(any Error)
         /// Nothing was applied; the database is away.
         case away(any Error)
         /// Nobody knows.
@@ -49,6 +51,7 @@ struct BatchCommitter {
     private var wasConnected = false
     private let standing: LaneStanding
     private var memory: LaneMemory
+    private var held: HeldWallets
     /// What is durable but not answered yet.
     private var owed: Owed?
 
@@ -58,6 +61,7 @@ struct BatchCommitter {
     ) {
         self.standing = standing
         memory = LaneMemory(capacity: configuration.memory)
+        held = HeldWallets(clock: clock)
         self.session = session
         self.configuration = configuration
         self.clock = clock
@@ -99,6 +103,7 @@ struct BatchCommitter {
     }
 
     private mutating func commit(_ batch: ArraySlice<PendingWork>, giveUpAt: UInt64) {
+        var batch = withoutHeld(batch, looking: false)
         guard !batch.isEmpty else { return }
         var failure: Attempt = .done
         for number in 1...Self.attemptsMax {
@@ -106,11 +111,13 @@ struct BatchCommitter {
             switch failure {
             case .done:
                 return
-            case .again(let error):
+            case .again(let error), .blocked(let error):
                 metrics.retries.increment()
                 logger.warning(
                     "batch is tried again",
                     ["attempt": .int(number), "operations": .int(Self.count(batch)), "error": .describing(error)])
+                if case .blocked = failure { batch = withoutHeld(batch, looking: true) }
+                if batch.isEmpty { return }
                 if clock.monotonicNanoseconds() < giveUpAt { continue }
             case .spoiled, .away, .unknown, .stale:
                 break
@@ -118,6 +125,27 @@ struct BatchCommitter {
             break
         }
         giveUp(batch, failure, giveUpAt)
+    }
+
+    /// Refuses the work that needs a row which somebody keeps locked, and returns the rest. With `looking`, such rows
+    /// are looked for first.
+    private mutating func withoutHeld(_ batch: ArraySlice<PendingWork>, looking: Bool) -> ArraySlice<PendingWork> {
+        guard looking || !held.isEmpty else { return batch }
+        giveAnswers()
+        do {
+            if looking { try held.find(batch, session) }
+            let (free, refused) = try held.part(batch, session)
+            if !refused.isEmpty {
+                logger.error(
+                    "operations refused, as another session keeps their wallets locked",
+                    ["operations": .int(Self.count(refused))])
+                fail(refused, .unavailable)
+            }
+            return free
+        } catch {
+            logger.warning("looking for locked wallets failed", ["error": .describing(error)])
+            return batch
+        }
     }
 
     private mutating func giveUp(_ batch: ArraySlice<PendingWork>, _ failure: Attempt, _ giveUpAt: UInt64) {
@@ -131,7 +159,7 @@ struct BatchCommitter {
             metrics.unknownOutcomes.increment(by: Self.count(batch))
             logger.error("outcome unknown", ["operations": .int(Self.count(batch)), "error": .describing(error)])
             fail(batch, .outcomeUnknown)
-        case .again(let error), .spoiled(let error):
+        case .again(let error), .blocked(let error), .spoiled(let error):
             let isPassing = (error as? PostgresError)?.isTransient ?? false
             // A full disk or a server that stops is nobody's fault: halves would fare no better. A lock that somebody
             // holds is one wallet's trouble, a row that was created twice one operation's.
@@ -315,7 +343,8 @@ struct BatchCommitter {
             nextConnect = 0
             return .away(error)
         }
-        if error.sqlState == .lockNotAvailable || error.sqlState == .serializationFailure { return .spoiled(error) }
+        if error.sqlState == .lockNotAvailable { return .blocked(error) }
+        if error.sqlState == .serializationFailure { return .spoiled(error) }
         // Somebody else created the same wallet or key in the meantime: now it can be read.
         if Self.isCollision(error) || error.isTransient { return .again(error) }
         return .spoiled(error)

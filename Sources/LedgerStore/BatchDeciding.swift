@@ -118,11 +118,7 @@ struct BatchDeciding {
         var refusal = refusal
         let operation = group.operations[index]
         if case .transferNotPending(let standing) = refusal, let transfer = standing.transfer {
-            // Had its expiry come, the release was taken back with the group, but it is due all the same.
-            let release = Operation(
-                walletID: operation.walletID, command: .expire(transfer.id), key: nil, contentHash: nil,
-                expectedVersion: nil)
-            if case .applied(let receipt) = decide(release, origin: .none) { refusal = .transferNotPending(receipt) }
+            refusal = .transferNotPending(stand(of: transfer.id, in: standing.wallet))
         }
         if keeps, let identity = group.identity,
             let outcome = StoredGroupRefusals.encode(refusal, of: operation, at: index)
@@ -130,6 +126,17 @@ struct BatchDeciding {
             keep(identity, outcome: outcome)
         }
         return .refused(index: index, refusal, isReplay: false)
+    }
+
+    /// How a transfer stands now that the group which resolved it, or found it resolved, is taken back. Without a
+    /// transfer where the group had made it itself.
+    private mutating func stand(of transfer: TransferID, in wallet: Wallet) -> Receipt {
+        // Had its expiry come, the release was taken back with the group, but it is due all the same.
+        let release = Operation(
+            walletID: wallet.id, command: .expire(transfer), key: nil, contentHash: nil, expectedVersion: nil)
+        if case .applied(let receipt) = decide(release, origin: .none) { return receipt }
+        let record = book.transfers[TransferKey(wallet: wallet.id, transfer: transfer)]
+        return record?.receipt ?? Receipt(wallet: wallet, transfer: nil)
     }
 
     private mutating func keep(_ identity: BatchIdentity, outcome: String?) {

@@ -23,13 +23,15 @@ struct TransferRecord {
     let isNew: Bool
     /// The expiry under which the database has it among those that run out.
     let storedExpiry: Timestamp?
+    /// The version of the newest entry that extended it, if that was decided since the record was read.
+    let extendedVersion: Int64?
 
     /// The record once its batch is committed.
     var asStored: TransferRecord {
         let transfer = receipt.transfer
         return TransferRecord(
             creation: creation, last: last, receipt: receipt, isNew: false,
-            storedExpiry: transfer?.status == .pending ? transfer?.expiresAt : nil)
+            storedExpiry: transfer?.status == .pending ? transfer?.expiresAt : nil, extendedVersion: nil)
     }
 }
 
@@ -181,7 +183,8 @@ struct Book {
         changes?.append(.transfer(key, before))
         transfers[key] = TransferRecord(
             creation: before?.creation ?? posting.entry, last: posting.entry, receipt: posting.receipt,
-            isNew: before?.isNew ?? true, storedExpiry: before?.storedExpiry)
+            isNew: before?.isNew ?? true, storedExpiry: before?.storedExpiry,
+            extendedVersion: posting.entry.kind == .extended ? posting.entry.version : before?.extendedVersion)
         if let related = posting.related { apply(related, in: id) }
     }
 

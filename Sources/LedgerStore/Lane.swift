@@ -3,6 +3,7 @@ import Ledger
 import Observability
 import Postgres
 import Runtime
+import Synchronization
 
 /// One writer: a bounded queue, a thread and a connection of its own. While one batch is on its way to the database,
 /// the next one gathers in the queue.
@@ -16,6 +17,8 @@ final class Lane: Sendable {
     private let clock: Clock
     private let logger: Logger
     private let metrics: WriterMetrics
+    /// When the lane took something from its queue last, in monotonic nanoseconds.
+    private let lastTurn = Atomic<UInt64>(0)
 
     init(
         configuration: LedgerWriterConfiguration, database: PostgresConfiguration, assets: AssetTable, clock: Clock,
@@ -41,21 +44,20 @@ final class Lane: Sendable {
         // Connected before the first request, so that it is not the one to wait.
         _ = committer.connect()
         while !queue.isFinished {
+            // A group goes into one transaction even when it is larger than a batch may be. What does not fit stays in
+            // the queue: it takes up room, and its time may run out.
             let batch = queue.takeAll(
                 max: configuration.batchMax, waitUpTo: .seconds(1), linger: configuration.linger,
-                enough: configuration.lingerEnough)
+                enough: configuration.lingerEnough, size: \.count)
             if batch.isEmpty {
                 // A lane nobody writes through must find its way back too: a process that is not ready gets no work.
                 _ = committer.connect()
                 continue
             }
-            var rest = batch[...]
-            while !rest.isEmpty {
-                // What is behind this portion still waits: it takes up room, and its time may run out.
-                let portion = takePortion(of: &rest)
-                admission.giveBack(portion.reduce(0) { $0 + $1.count })
-                committer.commit(takeLive(portion))
-            }
+            admission.giveBack(batch.reduce(0) { $0 + $1.count })
+            let live = takeLive(batch[...])
+            lastTurn.store(clock.monotonicNanoseconds(), ordering: .relaxed)
+            committer.commit(live)
             // With less to do it would wait for company first.
             if queue.count < max(1, configuration.lingerEnough) { committer.giveAnswers() }
         }
@@ -76,25 +78,9 @@ final class Lane: Sendable {
     /// Closes the queue and refuses what is in it, for a lane whose thread does not run.
     func abandon() {
         queue.close()
-        while true {
-            let left = queue.takeAll(max: configuration.batchMax, waitUpTo: .zero)
-            if left.isEmpty { return }
-            admission.giveBack(left.reduce(0) { $0 + $1.count })
-            for work in left { work.fail(.unavailable) }
-        }
-    }
-
-    /// As much as one transaction takes. A group goes into one transaction even when it is larger.
-    private func takePortion(of rest: inout ArraySlice<PendingWork>) -> ArraySlice<PendingWork> {
-        var end = rest.startIndex
-        var count = 0
-        repeat {
-            count += rest[end].count
-            end += 1
-        } while end < rest.endIndex && count + rest[end].count <= configuration.batchMax
-        let portion = rest[..<end]
-        rest = rest[end...]
-        return portion
+        let left = queue.takeFirst { _ in true }
+        admission.giveBack(left.reduce(0) { $0 + $1.count })
+        for work in left { work.fail(.unavailable) }
     }
 
     /// The work that is still worth doing; the other is refused.
@@ -106,10 +92,24 @@ final class Lane: Sendable {
             if work.deadline > now {
                 live.append(work)
             } else {
-                metrics.expiredInQueue.increment(by: work.count)
-                work.fail(.overloaded(retryAfterSeconds: 1))
+                expire(work)
             }
         }
         return live
+    }
+
+    /// Refuses what has waited too long, while the lane's own thread may be stuck with a database that hangs.
+    func expireQueued() {
+        let now = clock.monotonicNanoseconds()
+        let late = queue.takeFirst { $0.deadline <= now }
+        admission.giveBack(late.reduce(0) { $0 + $1.count })
+        for work in late { expire(work) }
+    }
+
+    /// Many that wait are too many only where the lane gets on with them.
+    private func expire(_ work: PendingWork) {
+        let queued = work.deadline - UInt64(clamping: configuration.queueTimeout.wholeNanoseconds)
+        metrics.expiredInQueue.increment(by: work.count)
+        work.fail(lastTurn.load(ordering: .relaxed) < queued ? .unavailable : .overloaded(retryAfterSeconds: 1))
     }
 }

@@ -44,10 +44,10 @@ final class LaneSession {
         do {
             let standing = try connection.query("standing")
             if try standing.bool(0, 0) { throw UnfitServer(reason: "the server is a standby") }
-            if try standing.text(0, 1) == "off" {
-                // An answer before the flush would be a promise that a crash breaks.
-                try connection.execute("SET synchronous_commit = on")
-            }
+            // An answer before the flush would be a promise that a crash breaks. Set in any case, so that nobody turns it
+            // off for a session that is connected already.
+            let durability = try standing.text(0, 1)
+            try connection.execute("SET synchronous_commit = \(durability == "off" ? "on" : durability)")
             let skew = try standing.timestamp(0, 2) - now()
             if skew.magnitude > UInt64(clamping: skewMax.wholeNanoseconds / 1000) {
                 throw UnfitServer(
@@ -120,6 +120,40 @@ final class LaneSession {
             try pipeline.sync()
             try pipeline.next()
         }
+    }
+
+    /// The wallets of `needs` whose rows another session has locked at this moment, each with the `xmax` that tells
+    /// which.
+    func lockedWallets(_ needs: BatchNeeds) throws -> [WalletID: UInt32] {
+        uuids.removeAll()
+        for wallet in needs.wallets { uuids.append(uuid: wallet.uuid.bits) }
+        fill(needs.transfers)
+        let result = try query("held_wallets", [uuids, moreUUIDs, yetMoreUUIDs])
+        var locked: [WalletID: UInt32] = [:]
+        for row in 0..<result.rowCount {
+            locked[WalletID(RawUUID(bits: try result.uuid(row, 0)))] = try result.xid(row, 1)
+        }
+        return locked
+    }
+
+    /// Those of `transfers` that have one of `wallets` on their other side.
+    func transfers(_ transfers: [TransferKey], with wallets: some Collection<WalletID>) throws -> Set<TransferKey> {
+        uuids.removeAll()
+        for wallet in wallets { uuids.append(uuid: wallet.uuid.bits) }
+        fill(transfers)
+        let result = try query("transfers_with", [moreUUIDs, yetMoreUUIDs, uuids])
+        return Set(
+            try (0..<result.rowCount).map { row in
+                TransferKey(
+                    wallet: WalletID(RawUUID(bits: try result.uuid(row, 0))),
+                    transfer: TransferID(RawUUID(bits: try result.uuid(row, 1))))
+            })
+    }
+
+    private func query(_ statement: String, _ arrays: [PostgresArray]) throws -> PostgresResult {
+        parameters.removeAll()
+        for array in arrays { parameters.append(array) }
+        return try connection.query(statement, parameters)
     }
 
     /// What became of a batch whose commit was sent on a connection that is gone. When it was not committed, it never

@@ -77,6 +77,9 @@ struct WriterMetrics: Sendable {
 public final class LedgerWriter: Service {
     /// The name for logs.
     public let name = "ledger-writer"
+    /// How late a refusal of what waited too long may come.
+    private static let expiryPace = Duration.milliseconds(200)
+
     private let lanes: [Lane]
     private let configuration: LedgerWriterConfiguration
     private let clock: Clock
@@ -106,15 +109,32 @@ public final class LedgerWriter: Service {
     public func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (number, lane) in lanes.enumerated() {
-                group.addTask { try await runOnOwnThread("lane-\(number)") { try lane.run() } }
+                group.addTask {
+                    do {
+                        try await runOnOwnThread("lane-\(number)") { try lane.run() }
+                    } catch {
+                        // A lane that cannot run would take operations and never answer them.
+                        lane.abandon()
+                        throw error
+                    }
+                }
             }
+            async let _ = expireQueued()
             do {
-                try await group.waitForAll()
+                while try await group.next() != nil {}
             } catch {
-                // A lane that cannot run would take operations and never answer them.
-                for lane in lanes { lane.abandon() }
+                // The others end with what they have; the process is of no use without all of them.
+                for lane in lanes { lane.close() }
                 throw error
             }
+        }
+    }
+
+    /// Refuses what waits too long, until cancelled. A lane looks at deadlines, too, but only when it is not stuck.
+    private func expireQueued() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.expiryPace)
+            for lane in lanes { lane.expireQueued() }
         }
     }
 

@@ -71,7 +71,7 @@ struct RowReading {
         }
         return TransferRecord(
             creation: creation, last: last, receipt: Receipt(wallet: wallet.asLeft(by: last), transfer: transfer),
-            isNew: false, storedExpiry: transfer.status == .pending ? transfer.expiresAt : nil)
+            isNew: false, storedExpiry: transfer.status == .pending ? transfer.expiresAt : nil, extendedVersion: nil)
     }
 }
 

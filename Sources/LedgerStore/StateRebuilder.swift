@@ -72,6 +72,40 @@ private final class StateSession {
     private let connection: PostgresConnection
     private let reading: RowReading
     private let parameters = PostgresParameters()
+    private let columns = DerivedTransfer.columnTypes.map { PostgresArray(of: $0) }
+
+    private static let walletDiffers = """
+        w.id = $1 AND (w.created_at, w.updated_at, w.version, w.status, w.balance, w.pending_debit, w.pending_credit,
+                w.overdraft_limit, w.metadata, w.chain)
+            IS DISTINCT FROM ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        """
+    private static let derivedTransfers = """
+        unnest($2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::timestamptz[], $7::uuid[], $8::int2[], $9::int2[],
+            $10::numeric[], $11::numeric[]) k (\(DerivedTransfer.columnNames))
+        """
+    private static let isStray = """
+        t.wallet_id = $1 AND NOT EXISTS (
+            SELECT FROM ledger.journal j WHERE j.wallet_id = t.wallet_id AND j.version = t.created_version
+                AND j.transfer_id = t.transfer_id)
+        """
+    private static let mustExpire = "t.wallet_id = $1 AND t.status = 1 AND t.expires_at IS NOT NULL"
+
+    private static func transferDiffers(from derived: String) -> String {
+        let columns = [
+            "created_version", "resolved_version", "extended_version", "expires_at", "counterparty", "status",
+            "direction", "amount", "reversed_amount",
+        ]
+        func row(_ name: String) -> String { columns.map { "\(name).\($0)" }.joined(separator: ", ") }
+        return "(\(row("t"))) IS DISTINCT FROM (\(row(derived)))"
+    }
+
+    /// Which statements a comparison uses. All return a row for each difference.
+    private enum Comparing: String {
+        /// Only looks.
+        case reading = "state_read_"
+        /// Writes what differs.
+        case writing = "state_write_"
+    }
 
     private static let statements: [String: String] = [
         "state_lock": "SELECT version FROM ledger.wallets WHERE id = $1 FOR NO KEY UPDATE",
@@ -82,38 +116,37 @@ private final class StateSession {
         SELECT \(Statements.entryColumns("j")) FROM ledger.journal j
         WHERE j.wallet_id = $1 AND j.version > $2 ORDER BY j.version LIMIT $3
         """,
+        "state_read_wallet": "SELECT w.id FROM ledger.wallets w WHERE \(walletDiffers)",
         "state_write_wallet": """
         UPDATE ledger.wallets w SET created_at = $2, updated_at = $3, version = $4, status = $5, balance = $6,
             pending_debit = $7, pending_credit = $8, overdraft_limit = $9, metadata = $10, chain = $11
-        WHERE w.id = $1 AND (w.created_at, w.updated_at, w.version, w.status, w.balance, w.pending_debit,
-                w.pending_credit, w.overdraft_limit, w.metadata, w.chain)
-            IS DISTINCT FROM ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        WHERE \(walletDiffers) RETURNING w.id
+        """,
+        "state_read_transfers": """
+        SELECT k.transfer_id FROM \(derivedTransfers)
+        LEFT JOIN ledger.transfers t ON t.wallet_id = $1 AND t.transfer_id = k.transfer_id
+        WHERE t.transfer_id IS NULL OR \(transferDiffers(from: "k"))
         """,
         "state_write_transfers": """
         INSERT INTO ledger.transfers AS t (wallet_id, \(DerivedTransfer.columnNames))
-        SELECT $1, k.* FROM unnest($2::uuid[], $3::int8[], $4::int8[], $5::int8[], $6::timestamptz[], $7::uuid[],
-            $8::int2[], $9::int2[], $10::numeric[], $11::numeric[]) k
+        SELECT $1, k.* FROM \(derivedTransfers)
         ON CONFLICT (wallet_id, transfer_id) DO UPDATE SET created_version = excluded.created_version,
             resolved_version = excluded.resolved_version, extended_version = excluded.extended_version,
             expires_at = excluded.expires_at, counterparty = excluded.counterparty, status = excluded.status,
             direction = excluded.direction, amount = excluded.amount, reversed_amount = excluded.reversed_amount
-        WHERE (t.created_version, t.resolved_version, t.extended_version, t.expires_at, t.counterparty, t.status,
-                t.direction, t.amount, t.reversed_amount)
-            IS DISTINCT FROM (excluded.created_version, excluded.resolved_version, excluded.extended_version,
-                excluded.expires_at, excluded.counterparty, excluded.status, excluded.direction, excluded.amount,
-                excluded.reversed_amount)
+        WHERE \(transferDiffers(from: "excluded"))
         RETURNING t.transfer_id
         """,
-        "state_stray_transfers": """
-        DELETE FROM ledger.transfers t WHERE t.wallet_id = $1 AND NOT EXISTS (
-            SELECT FROM ledger.journal j WHERE j.wallet_id = t.wallet_id AND j.version = t.created_version
-                AND j.transfer_id = t.transfer_id)
-        RETURNING t.transfer_id
+        "state_read_strays": "SELECT t.transfer_id FROM ledger.transfers t WHERE \(isStray)",
+        "state_write_strays": "DELETE FROM ledger.transfers t WHERE \(isStray) RETURNING t.transfer_id",
+        "state_read_expirations": """
+        SELECT t.transfer_id FROM ledger.transfers t WHERE \(mustExpire) AND NOT EXISTS (
+            SELECT FROM ledger.expirations e WHERE e.expires_at = t.expires_at AND e.wallet_id = t.wallet_id
+                AND e.transfer_id = t.transfer_id)
         """,
-        "state_add_expirations": """
+        "state_write_expirations": """
         INSERT INTO ledger.expirations (expires_at, wallet_id, transfer_id)
-        SELECT t.expires_at, t.wallet_id, t.transfer_id FROM ledger.transfers t
-        WHERE t.wallet_id = $1 AND t.status = 1 AND t.expires_at IS NOT NULL
+        SELECT t.expires_at, t.wallet_id, t.transfer_id FROM ledger.transfers t WHERE \(mustExpire)
         ON CONFLICT DO NOTHING RETURNING transfer_id
         """,
     ]
@@ -128,41 +161,43 @@ private final class StateSession {
 
     func close() { connection.close() }
 
-    /// Everything under the wallet's row lock, in one transaction, which is rolled back unless it is to repair: what
-    /// would be changed is what differs.
+    /// Compares in a snapshot, where nobody has to wait. Only what is to be repaired is locked and derived again, so
+    /// that it is of one moment, too.
     func rebuild(_ id: WalletID, repair: Bool, _ report: inout StateRebuilder.Report) throws {
-        var found: [String] = []
-        var contradictions: [JournalWalk.Discrepancy] = []
-        var entries = 0
-        do {
+        guard var outcome = try connection.transaction(.readOnlySnapshot, { _ in try compare(id, .reading) }) else {
+            return
+        }
+        if repair, !outcome.found.isEmpty {
             try connection.transaction { _ in
                 parameters.removeAll()
                 parameters.append(uuid: id.uuid.bits)
-                guard try !connection.query("state_lock", parameters).isEmpty,
-                    let stored = try journal.wallet(id)
-                else { throw Ended.missing }
-                var transfers: [TransferID: DerivedTransfer] = [:]
-                let wallet = try derive(stored.wallet, &transfers, &contradictions, &entries)
-                guard contradictions.isEmpty, let wallet else { throw Ended.contradicted }
-                found = try write(wallet, transfers)
-                if !repair || found.isEmpty { throw Ended.onlyTold }
+                _ = try connection.query("state_lock", parameters)
+                if let written = try compare(id, .writing) { outcome = written }
             }
-            report.repaired += 1
-        } catch Ended.missing {
-            return
-        } catch is Ended {
-            // Nothing was written.
+            if !outcome.found.isEmpty { report.repaired += 1 }
         }
         report.wallets += 1
-        report.entries += entries
-        report.contradictions += contradictions
-        if !found.isEmpty { report.differing += 1 }
+        report.entries += outcome.entries
+        report.contradictions += outcome.contradictions
+        if !outcome.found.isEmpty { report.differing += 1 }
         let room = StateRebuilder.Report.differencesMax - report.differences.count
-        report.differences += found.prefix(room).map { "wallet \(id): \($0)" }
+        report.differences += outcome.found.prefix(room).map { "wallet \(id): \($0)" }
     }
 
-    private enum Ended: Error {
-        case missing, contradicted, onlyTold
+    private struct Outcome {
+        var found: [String] = []
+        var contradictions: [JournalWalk.Discrepancy] = []
+        var entries = 0
+    }
+
+    /// Nil when there is no such wallet.
+    private func compare(_ id: WalletID, _ comparing: Comparing) throws -> Outcome? {
+        guard let stored = try journal.wallet(id) else { return nil }
+        var outcome = Outcome()
+        var transfers: [TransferID: DerivedTransfer] = [:]
+        let wallet = try derive(stored.wallet, &transfers, &outcome.contradictions, &outcome.entries)
+        if outcome.contradictions.isEmpty, let wallet { outcome.found = try compare(wallet, transfers, comparing) }
+        return outcome
     }
 
     /// Walks over the whole journal.
@@ -204,8 +239,13 @@ private final class StateSession {
         if entry.kind == .posted, let original = entry.related { transfers[original]?.giveBack(entry.amount) }
     }
 
-    /// Writes what differs and returns it in words.
-    private func write(_ wallet: Wallet, _ transfers: [TransferID: DerivedTransfer]) throws -> [String] {
+    /// What differs, in words.
+    private func compare(
+        _ wallet: Wallet, _ transfers: [TransferID: DerivedTransfer], _ comparing: Comparing
+    ) throws -> [String] {
+        func run(_ what: String) throws -> PostgresResult {
+            try connection.query(comparing.rawValue + what, parameters)
+        }
         var found: [String] = []
         parameters.removeAll()
         parameters.append(uuid: wallet.id.uuid.bits)
@@ -220,33 +260,29 @@ private final class StateSession {
         parameters.append(numeric: wallet.overdraftLimit)
         parameters.append(text: wallet.metadata)
         parameters.append(bytes: chain)
-        if try connection.query("state_write_wallet", parameters).affectedRows > 0 {
-            found.append("the row of the wallet is not what the journal says")
-        }
+        if try !run("wallet").isEmpty { found.append("the row of the wallet is not what the journal says") }
         let sorted = transfers.sorted { $0.key < $1.key }
         for start in stride(from: 0, to: sorted.count, by: Self.piece) {
             let part = sorted[start..<min(sorted.count, start + Self.piece)]
-            found += try written("is not what the journal says", try writeTransfers(part, of: wallet.id))
+            fill(part, of: wallet.id)
+            found += try told("is not what the journal says", try run("transfers"))
         }
         parameters.removeAll()
         parameters.append(uuid: wallet.id.uuid.bits)
-        found += try written("is not in the journal", try connection.query("state_stray_transfers", parameters))
-        found += try written("nobody would expire it", try connection.query("state_add_expirations", parameters))
+        found += try told("is not in the journal", try run("strays"))
+        found += try told("nobody would expire it", try run("expirations"))
         return found
     }
 
-    private func written(_ what: String, _ result: PostgresResult) throws -> [String] {
+    private func told(_ what: String, _ result: PostgresResult) throws -> [String] {
         try (0..<result.rowCount).map { "transfer \(RawUUID(bits: try result.uuid($0, 0))): \(what)" }
     }
 
-    private func writeTransfers(
-        _ transfers: ArraySlice<(key: TransferID, value: DerivedTransfer)>, of wallet: WalletID
-    ) throws -> PostgresResult {
-        let columns = DerivedTransfer.columnTypes.map { PostgresArray(of: $0) }
+    private func fill(_ transfers: ArraySlice<(key: TransferID, value: DerivedTransfer)>, of wallet: WalletID) {
+        for column in columns { column.removeAll() }
         for (id, derived) in transfers { derived.append(id, to: columns) }
         parameters.removeAll()
         parameters.append(uuid: wallet.uuid.bits)
         for column in columns { parameters.append(column) }
-        return try connection.query("state_write_transfers", parameters)
     }
 }

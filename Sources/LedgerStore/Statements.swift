@@ -61,6 +61,29 @@ enum Statements {
         )
         SELECT ledger.require_count((SELECT count(*) FROM locked WHERE row_version = expected), $3)
         """,
+        // Of the wallets $1, and the other wallets of the transfers $3 in the wallets $2: those whose rows somebody else
+        // has locked. The xmax is of whoever did.
+        "held_wallets": """
+        WITH named AS MATERIALIZED (
+            SELECT unnest($1::uuid[]) AS id
+            UNION
+            SELECT t.counterparty FROM (SELECT unnest($2::uuid[]) AS wallet_id, unnest($3::uuid[]) AS transfer_id) k
+            JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
+            WHERE t.counterparty IS NOT NULL
+        ), free AS MATERIALIZED (
+            SELECT w.id FROM ledger.wallets w WHERE w.id = ANY(ARRAY(SELECT id FROM named))
+            FOR NO KEY UPDATE SKIP LOCKED
+        )
+        SELECT w.id, w.xmax FROM ledger.wallets w
+        WHERE w.id = ANY(ARRAY(SELECT id FROM named EXCEPT SELECT id FROM free))
+        """,
+        // Which of the transfers $2 in the wallets $1 have one of $3 on their other side.
+        "transfers_with": """
+        SELECT t.wallet_id, t.transfer_id
+        FROM (SELECT unnest($1::uuid[]) AS wallet_id, unnest($2::uuid[]) AS transfer_id) k
+        JOIN ledger.transfers t ON t.wallet_id = k.wallet_id AND t.transfer_id = k.transfer_id
+        WHERE t.counterparty = ANY($3::uuid[])
+        """,
         // Journal rows under these keys would collide by themselves.
         "expect_no_refusals": """
         SELECT ledger.require_count(count(*), 0)

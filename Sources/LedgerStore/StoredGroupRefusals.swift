@@ -60,10 +60,10 @@ private enum StandingText {
     /// What `text` made; nil for any other text.
     static func receipt(_ text: String) -> Receipt? {
         guard text.hasPrefix("{"), let tree = try? JSONValue(parsing: Array(text.utf8)),
-            let wallet = tree["wallet"].flatMap({ wallet(Fields(tree: $0)) }),
-            let transfer = tree["transfer"].flatMap({ transfer(Fields(tree: $0)) })
+            let wallet = tree["wallet"].flatMap({ wallet(Fields(tree: $0)) })
         else { return nil }
-        return Receipt(wallet: wallet, transfer: transfer)
+        guard let standing = tree["transfer"] else { return Receipt(wallet: wallet, transfer: nil) }
+        return transfer(Fields(tree: standing)).map { Receipt(wallet: wallet, transfer: $0) }
     }
 
     private static func object(_ members: [(name: String, text: String?)]) -> JSONValue {

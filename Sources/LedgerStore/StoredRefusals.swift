@@ -37,10 +37,10 @@ enum StoredRefusals {
         case "transfer_not_found": return .transferNotFound
         case "transfer_exists": return .transferExists
         case "transfer_not_pending":
-            if let standing = transfer?.transfer, let wallet = transfer?.wallet {
-                var then = standing
-                then.reversedAmount = Int128(detail) ?? 0
-                return .transferNotPending(Receipt(wallet: wallet, transfer: then))
+            if let transfer {
+                var then = transfer.transfer
+                then?.reversedAmount = Int128(detail) ?? 0
+                return .transferNotPending(Receipt(wallet: transfer.wallet, transfer: then))
             }
         case "version_mismatch":
             if let version = Int64(detail) { return .versionMismatch(current: version) }

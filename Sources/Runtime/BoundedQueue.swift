@@ -66,6 +66,16 @@ public final class BoundedQueue<Element: Sendable>: Sendable {
         monitor.wakeAll()
     }
 
+    /// Takes the oldest elements for as long as `isUnwanted` says so of them. May be called from any thread.
+    ///
+    /// - Parameter isUnwanted: runs with the lock held.
+    public func takeFirst(while isUnwanted: (Element) -> Bool) -> [Element] {
+        monitor.withLock { state in
+            let end = state.items[state.head...].firstIndex { !isUnwanted($0) } ?? state.items.count
+            return Self.take(to: end, from: &state)
+        }
+    }
+
     /// Takes the oldest elements, up to `limit`, blocking the calling thread while there is none. For one taker.
     ///
     /// - Parameters:
@@ -73,9 +83,12 @@ public final class BoundedQueue<Element: Sendable>: Sendable {
     ///   - timeout: how long to wait for the first element; `nil` waits without limit.
     ///   - linger: how long to wait for more once there is one.
     ///   - enough: ends the lingering early at this many elements.
+    ///   - size: as how many an element counts against the limit, at least one; the first is taken whatever its size.
+    ///     Runs with the lock held.
     /// - Returns: the elements in order; empty when the time ran out, or when the queue is finished.
     public func takeAll(
-        max limit: Int, waitUpTo timeout: Duration?, linger: Duration = .zero, enough: Int = 1
+        max limit: Int, waitUpTo timeout: Duration?, linger: Duration = .zero, enough: Int = 1,
+        size: (Element) -> Int = { _ in 1 }
     ) -> [Element] {
         precondition(limit > 0, "a batch has at least one element")
         let lingers = linger > .zero && enough > 1
@@ -85,7 +98,7 @@ public final class BoundedQueue<Element: Sendable>: Sendable {
                 return state.isClosed ? [] : nil
             }
             if lingers, state.count < min(enough, limit, capacity), !state.isClosed { return [] }
-            return Self.take(limit, from: &state)
+            return Self.take(limit, size, from: &state)
         }
         guard let first else { return [] }
         guard first.isEmpty, lingers else { return first }
@@ -95,20 +108,31 @@ public final class BoundedQueue<Element: Sendable>: Sendable {
                 state.wanted = goal
                 return nil
             }
-            return Self.take(limit, from: &state)
+            return Self.take(limit, size, from: &state)
         }
-        return batch ?? monitor.withLock { Self.take(limit, from: &$0) }
+        return batch ?? monitor.withLock { Self.take(limit, size, from: &$0) }
     }
 
-    private static func take(_ limit: Int, from state: inout State) -> [Element] {
+    private static func take(_ limit: Int, _ size: (Element) -> Int, from state: inout State) -> [Element] {
         state.wanted = 0
-        if state.head == 0, state.items.count <= limit {
+        var end = state.head
+        var room = limit
+        while end < state.items.count {
+            room -= size(state.items[end])
+            guard room >= 0 || end == state.head else { break }
+            end += 1
+        }
+        return take(to: end, from: &state)
+    }
+
+    private static func take(to end: Int, from state: inout State) -> [Element] {
+        guard end > state.head else { return [] }
+        if state.head == 0, end == state.items.count {
             var taken: [Element] = []
-            taken.reserveCapacity(min(state.items.count, 64))
+            taken.reserveCapacity(min(end, 64))
             swap(&taken, &state.items)
             return taken
         }
-        let end = min(state.head + limit, state.items.count)
         let batch = Array(state.items[state.head..<end])
         state.head = end
         // Moving the rest to the front costs at most as much as was taken since the last move.

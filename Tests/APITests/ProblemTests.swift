@@ -57,6 +57,9 @@ import Testing
         for (refusal, code) in refusals { #expect(Problem(refusal, of: command).code == code) }
         #expect(Problem(.amountPrecision(scale: 2), of: command).errors.map(\.field) == ["amount"])
         #expect(Problem(.expiryInPast, of: command).errors.map(\.field) == ["expires_at"])
+        // The batch that was to make the transfer was refused.
+        let dropped = Problem(.transferNotPending(Receipt(wallet: receipt.wallet, transfer: nil)), of: command)
+        #expect(!String(decoding: dropped.body(correlationID: "c"), as: UTF8.self).contains(#""transfer":"#))
     }
 
     @Test func storageFailuresHaveTheirCodes() {

@@ -107,6 +107,60 @@ import Testing
         try await fixture.stop()
     }
 
+    /// Whoever needs the row that another session keeps locked is refused; everybody else goes on.
+    @Test func aLockedWalletIsNobodyElsesTrouble() async throws {
+        let fixture = try LedgerFixture(lockTimeout: .milliseconds(200))
+        let (locked, other) = try await (fixture.open(1000), fixture.open(1000))
+        let between = fixture.newTransferID()
+        _ = try await fixture.submit(.between(other.id, locked.id, 5, id: between))
+        let lock = try fixture.database.connect()
+        try lock.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(locked.id)' FOR UPDATE")
+        let rounds = 1...5
+        for round in rounds {
+            let held = [
+                .transfer(locked.id, .debit, 1, id: fixture.newTransferID()),
+                Ledger.Operation.complete(other.id, between),
+            ].map { operation in Task { try await fixture.submit(operation) } }
+            let free = try await fixture.submitAtomically(
+                (0..<3).map { _ in .transfer(other.id, .debit, 1, id: fixture.newTransferID(), atOnce: true) })
+            guard case .applied = free else { throw UnexpectedBatch(free) }
+            for refused in held {
+                await #expect(throws: LedgerStoreError.unavailable, "round \(round)") { try await refused.value }
+            }
+        }
+        // Waited for as long as a lock may be waited for, and then known.
+        #expect(fixture.counter("wallet_batch_splits_total") == 0)
+        #expect(fixture.counter("wallet_batch_retries_total") < rounds.count)
+        try lock.execute("COMMIT")
+        let applied = try await fixture.submit(.complete(other.id, between))
+        guard case .applied = applied else { throw Unexpected(applied) }
+        #expect(try fixture.stored(locked.id).wallet.balance == 1005)
+        #expect(try fixture.stored(other.id).wallet.balance == 1000 - 5 + 3 * Int128(rounds.count))
+        for wallet in [locked, other] { try fixture.expectSoundBooks(of: wallet.id) }
+        try await fixture.stop()
+    }
+
+    /// What waits behind a batch that hangs is refused in time, and not as if there were too much of it.
+    @Test func whatWaitsBehindAHangingBatchIsRefusedInTime() async throws {
+        var bounds = Self.boundsOfOneLane()
+        bounds.queueTimeout = .milliseconds(300)
+        let fixture = try LedgerFixture(bounds: bounds)
+        let (locked, other) = try await (fixture.open(), fixture.open())
+        let lock = try fixture.database.connect()
+        try lock.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(locked.id)' FOR UPDATE")
+        async let hanging = fixture.submit(.transfer(locked.id, .debit, 1, id: fixture.newTransferID()))
+        try await eventually("the lane to wait") { try fixture.isWaitingForLock }
+        await #expect(throws: LedgerStoreError.unavailable) {
+            try await fixture.submit(.transfer(other.id, .debit, 1, id: fixture.newTransferID()))
+        }
+        #expect(try fixture.isWaitingForLock)
+        #expect(fixture.queueDepth == 0)
+        try lock.execute("COMMIT")
+        let applied = try await hanging
+        guard case .applied = applied else { throw Unexpected(applied) }
+        try await fixture.stop()
+    }
+
     /// A refused credit leaves nothing in the wallet it was for, where its id may name another transfer later.
     @Test func anotherTransferUnderTheIdOfARefusedOneIsNotItsOtherSide() async throws {
         let fixture = try LedgerFixture()

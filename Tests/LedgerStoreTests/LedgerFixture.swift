@@ -50,12 +50,12 @@ final class LedgerFixture: Sendable {
 
     init(
         database: TestDatabase? = nil, port: UInt16? = nil, bounds: LedgerWriterConfiguration = patientBounds,
-        clock: Clock = .system
+        clock: Clock = .system, lockTimeout: Duration = .seconds(30)
     ) throws {
         let database = try database ?? Self.migrated()
         self.database = database
         var configuration = try database.configuration(port: port)
-        configuration.lockTimeout = .seconds(30)
+        configuration.lockTimeout = lockTimeout
         configuration.statementTimeout = .seconds(30)
         let writer = LedgerWriter(
             configuration: bounds, database: configuration, assets: AssetTable(), clock: clock, logger: .silent,

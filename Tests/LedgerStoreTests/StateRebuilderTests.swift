@@ -84,6 +84,53 @@ import Testing
         fixture.database.drop()
     }
 
+    /// The version of an extension is stored, whatever else its batch did to the transfer.
+    @Test func anExtensionThatItsOwnBatchResolvesIsNoDifference() async throws {
+        let fixture = try LedgerFixture()
+        let wallet = try await fixture.open(1000).id
+        let (stored, fresh) = (fixture.newTransferID(), fixture.newTransferID())
+        let create = { (id: TransferID) in
+            Ledger.Operation.transfer(wallet, .credit, 10, id: id, expiry: .after(seconds: 60))
+        }
+        let extend = { (id: TransferID, seconds: Int64) in
+            Ledger.Operation(
+                walletID: wallet, command: .extend(id, expiry: .after(seconds: seconds)), key: nil, contentHash: 1,
+                expectedVersion: nil)
+        }
+        for operations in [
+            [create(stored), extend(stored, 120)],
+            [extend(stored, 180), .complete(wallet, stored)],
+            [create(fresh), extend(fresh, 120), .complete(wallet, fresh)],
+        ] {
+            let verdict = try await fixture.submitAtomically(operations)
+            guard case .applied = verdict else { throw UnexpectedBatch(verdict) }
+        }
+        let rebuilder = StateRebuilder(ledger: try fixture.database.configuration(), assets: AssetTable())
+        let report = try await rebuilder.rebuildAll(repair: false) { _ in true }
+        #expect(report.wallets == 1 && report.differing == 0, "\(report.differences)")
+        try await fixture.stop()
+        fixture.database.drop()
+    }
+
+    /// To compare, nobody is kept from writing, and nobody who writes is waited for.
+    @Test func comparingTakesNoLocks() async throws {
+        let fixture = try LedgerFixture()
+        let wallets = try await Self.traffic(fixture)
+        let lock = try fixture.database.connect()
+        try lock.execute(
+            """
+            BEGIN; SELECT FROM ledger.wallets FOR UPDATE; SELECT FROM ledger.transfers FOR UPDATE
+            """)
+        var configuration = try fixture.database.configuration()
+        configuration.lockTimeout = .milliseconds(100)
+        let rebuilder = StateRebuilder(ledger: configuration, assets: AssetTable())
+        let report = try await rebuilder.rebuildAll(repair: true) { _ in true }
+        #expect(report.wallets == wallets.count && report.differing == 0, "\(report.differences)")
+        try lock.execute("COMMIT")
+        try await fixture.stop()
+        fixture.database.drop()
+    }
+
     @Test func theOutboxIsCountedAndSentAgain() async throws {
         let fixture = try LedgerFixture()
         _ = try await Self.traffic(fixture)

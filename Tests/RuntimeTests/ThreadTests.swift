@@ -78,6 +78,27 @@ import Testing
         #expect(!queue.isFinished)
     }
 
+    @Test func whatDoesNotFitIntoABatchStays() {
+        let queue = BoundedQueue<Int>(capacity: 9)
+        #expect(queue.tryPush(contentsOf: [2, 3, 1, 8, 1]))
+        #expect(queue.takeAll(max: 5, waitUpTo: .zero, size: { $0 }) == [2, 3])
+        #expect(queue.takeAll(max: 5, waitUpTo: .zero, size: { $0 }) == [1])
+        #expect(queue.takeAll(max: 5, waitUpTo: .zero, size: { $0 }) == [8])
+        #expect(queue.count == 1)
+    }
+
+    @Test func theOldestCanBeTakenOut() {
+        let queue = BoundedQueue<Int>(capacity: 9)
+        #expect(queue.takeFirst { _ in true } == [])
+        #expect(queue.tryPush(contentsOf: [1, 2, 5, 1]))
+        #expect(queue.takeAll(max: 1, waitUpTo: .zero) == [1])
+        #expect(queue.takeFirst { $0 < 5 } == [2])
+        #expect(queue.takeFirst { $0 < 5 } == [])
+        #expect(queue.tryPush(6))
+        #expect(queue.takeFirst { _ in true } == [5, 1, 6])
+        #expect(queue.count == 0)
+    }
+
     @Test func closingRefusesButKeepsWhatIsInside() {
         let queue = BoundedQueue<Int>(capacity: 3)
         #expect(queue.tryPush(1))
