@@ -136,11 +136,18 @@ private struct WalletFields {
         let status = try values.word(status, of: Self.statuses, "data.wallet.status")
         let version = try values.required(version, "data.wallet.version")
         guard version > 0 else { throw .invalid(member: "data.wallet.version", value: "\(version)") }
+        let settled = try values.money(balance, asset.scale, "data.wallet.balance")
+        let reserved = try values.money(pendingCredit, asset.scale, "data.wallet.pending_credit")
+        // What is available must be a sum, whoever wrote the event.
+        guard Money.sum(settled, -reserved) != nil else {
+            throw .invalid(
+                member: "data.wallet.pending_credit", value: Money.text(reserved, scale: asset.scale))
+        }
         return Wallet(
             id: WalletID(try values.uuid(id, "data.wallet.id")), ownerID: values.optionalText(owner), asset: asset,
-            balance: try values.money(balance, asset.scale, "data.wallet.balance"),
+            balance: settled,
             pendingDebit: try values.money(pendingDebit, asset.scale, "data.wallet.pending_debit"),
-            pendingCredit: try values.money(pendingCredit, asset.scale, "data.wallet.pending_credit"),
+            pendingCredit: reserved,
             overdraftLimit: overdraftLimit == nil
                 ? 0 : try values.money(overdraftLimit, asset.scale, "data.wallet.overdraft_limit"),
             version: version, status: status, metadata: metadata,

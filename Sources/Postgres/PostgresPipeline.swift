@@ -152,14 +152,12 @@ public final class PostgresPipeline {
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: break
         case PGRES_FATAL_ERROR: throw try failed(raw, until: deadline)
         default:
-            connection.close()
-            throw PostgresError(.misuse, phase, "unexpected answer in a pipeline; the connection was closed")
+            throw lost("unexpected answer in a pipeline; the connection was closed")
         }
         // Every statement's answer ends with an empty one.
         if let extra = try connection.nextResult(until: deadline, phase: phase) {
             PQclear(extra)
-            connection.close()
-            throw PostgresError(.misuse, phase, "more than one answer to a statement; the connection was closed")
+            throw lost("more than one answer to a statement; the connection was closed")
         }
         return result
     }
@@ -173,13 +171,15 @@ public final class PostgresPipeline {
         case .commit, .sync: failedPhase = .commit
         }
         let error = PostgresError.of(result: raw, phase: failedPhase, statement: statement)
-        if error.isConnectionLost {
-            // The phase must tell of a COMMIT that may have been carried out, wherever the session broke.
-            var whole = PostgresError(.connectionLost, phase, error.message, sqlState: error.sqlState)
-            whole.mayHaveCommitted = connection.lost(phase).mayHaveCommitted
-            return whole
-        }
+        if error.isConnectionLost { return lost(error.message, sqlState: error.sqlState) }
         if case .sync = items[head] {} else { try drain(until: deadline) }
+        return error
+    }
+
+    /// Closes the connection. The error tells of a COMMIT that may have been carried out, wherever the session broke.
+    private func lost(_ message: String, sqlState: SQLState? = nil) -> PostgresError {
+        var error = PostgresError(.connectionLost, phase, message, sqlState: sqlState)
+        error.mayHaveCommitted = connection.lost(phase).mayHaveCommitted
         return error
     }
 

@@ -56,7 +56,15 @@ import Testing
         var random = TestRandom()
         let event = RandomEvent.make(using: &random)
         let good = String(decoding: Self.message([event]).dropFirst().dropLast(), as: UTF8.self)
+        let scale = event.wallet.asset.scale
+        let most = Money.text(Money.largest, scale: scale)
+        let overdrawn = good.replacing(
+            #""balance":"\#(Money.text(event.wallet.balance, scale: scale))""#, with: #""balance":"-\#(most)""#
+        ).replacing(
+            #""pending_credit":"\#(Money.text(event.wallet.pendingCredit, scale: scale))""#,
+            with: #""pending_credit":"\#(most)""#)
         let flawed: [(String, EventFlaw)] = [
+            (overdrawn, .invalid(member: "data.wallet.pending_credit", value: most)),
             ("17", .malformed("")), (#""text""#, .malformed("")), ("{}", .missing("type")),
             (good.replacing(#""data":{"#, with: #""data":{}, "was":{"#), .missing("data.wallet")),
             (
@@ -198,9 +206,10 @@ enum RandomEvent {
         let scale = random.below(Asset.largestScale + 1)
         let asset = Asset(code: "A\(scale)", scale: scale) ?? Asset(code: "A", scale: 0).unsafelyUnwrapped
         let version = Int64(1 + random.below(1_000_000))
+        let (balance, reserved) = (money(&random), abs(money(&random)))
         let wallet = Wallet(
-            id: WalletID(uuid(&random)), ownerID: text(&random), asset: asset, balance: money(&random),
-            pendingDebit: abs(money(&random)), pendingCredit: abs(money(&random)),
+            id: WalletID(uuid(&random)), ownerID: text(&random), asset: asset, balance: balance,
+            pendingDebit: abs(money(&random)), pendingCredit: Money.sum(balance, -reserved) == nil ? 0 : reserved,
             overdraftLimit: abs(money(&random)), version: version,
             status: WalletStatus.allCases[random.below(3)], metadata: metadata ?? self.metadata(&random),
             createdAt: moment(&random), updatedAt: moment(&random))
