@@ -4,8 +4,10 @@ import Glibc
 struct FileFailure: Error, CustomStringConvertible {
     let description: String
 
-    /// Says what was tried with `path`, and the reason that `errno` gives.
-    init(_ what: String, _ path: String) { description = "cannot \(what) \(path): \(String(cString: strerror(errno)))" }
+    /// Says what was tried with `path`, and why it failed: by default the reason that `errno` gives.
+    init(_ what: String, _ path: String, _ reason: String = String(cString: strerror(errno))) {
+        description = "cannot \(what) \(path): \(reason)"
+    }
 }
 
 /// Where an export goes: standard output, or a file that has its name only once it is complete.
@@ -15,8 +17,14 @@ final class OutputFile: Sendable {
     private let partial: String
     private let descriptor: Int32
 
-    /// Opens a file beside `path` that only its owner can read; nil is standard output. Throws `FileFailure`.
+    /// Opens a file beside `path` that only its owner can read; nil is standard output. Throws `FileFailure`, also when
+    /// anything but a regular file stands at `path`, which the finished file would take the place of.
     init(path: String?) throws(FileFailure) {
+        var status = stat()
+        if let path, lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            throw FileFailure(
+                "write", path, "it is there and no regular file; without --output the book goes to standard output")
+        }
         self.path = path
         partial = path.map { "\($0).\(getpid()).part" } ?? "standard output"
         descriptor = path == nil ? STDOUT_FILENO : open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)

@@ -10,8 +10,9 @@ enum ExportCommand {
             name: "export", summary: "Write the whole journal as NDJSON with checksums.",
             discussion: """
                 Works while traffic runs: the file is the book as of one moment. It goes to standard output, or is \
-                written beside FILE and renamed when it is complete. `wallet import` takes it into an empty \
-                installation. The file holds everything there is to know about everybody: keep it accordingly.
+                written beside FILE and renamed when it is complete; a FILE that is there and no regular file is \
+                refused. `wallet import` takes it into an empty installation. The file holds everything there is to \
+                know about everybody: keep it accordingly.
                 """,
             options: [.configurationFile, .value("output", "FILE", "Where to write; standard output without it.")]),
         run: run)

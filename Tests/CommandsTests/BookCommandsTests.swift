@@ -105,16 +105,24 @@ import Testing
             let nowhere = try BuiltProgram(
                 ["export", "--output", "/nonexistent/book"], environment: Self.environment(database))
             #expect(nowhere.exitCode == 1 && nowhere.complaint.contains("cannot write /nonexistent/book"))
-            // A folder stands where the file should go: the rename fails and the part goes away.
             let folder = FileManager.default.temporaryDirectory.appending(path: "wallet-book-\(UUID().uuidString)")
-            try FileManager.default.createDirectory(
-                at: folder.appending(path: "book/full"), withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: folder) }
-            let taken = try BuiltProgram(
-                ["export", "--output", folder.appending(path: "book").path()],
-                environment: Self.environment(database))
-            #expect(taken.exitCode == 1, "\(taken.complaint)")
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path()) == ["book"])
+            func path(_ name: String) -> String { folder.appending(path: name).path() }
+            try FileManager.default.createDirectory(atPath: path("folder"), withIntermediateDirectories: true)
+            try Data("kept".utf8).write(to: folder.appending(path: "file"))
+            try FileManager.default.createSymbolicLink(atPath: path("link"), withDestinationPath: "file")
+            #expect(mkfifo(path("pipe"), 0o600) == 0)
+            for name in ["folder", "link", "pipe"] {
+                let refused = try BuiltProgram(
+                    ["export", "--output", path(name)], environment: Self.environment(database))
+                #expect(refused.exitCode == 1, "\(name): \(refused.complaint)")
+                #expect(refused.complaint.contains("\(name): it is there and no regular file"), "\(refused.complaint)")
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path()).count == 4)
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path("link")) == "file")
+            #expect(try String(contentsOfFile: path("file"), encoding: .utf8) == "kept")
+            var status = stat()
+            #expect(lstat(path("pipe"), &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
         }
     }
 }
