@@ -12,6 +12,9 @@ struct FileFailure: Error, CustomStringConvertible {
 
 /// Where an export goes: standard output, or a file that has its name only once it is complete.
 final class OutputFile: Sendable {
+    /// What messages call standard output.
+    static let standardOutput = "standard output"
+
     private let path: String?
     /// The name until then.
     private let partial: String
@@ -26,13 +29,16 @@ final class OutputFile: Sendable {
                 "write", path, "it is there and no regular file; without --output the book goes to standard output")
         }
         self.path = path
-        partial = path.map { "\($0).\(getpid()).part" } ?? "standard output"
+        partial = path.map { "\($0).\(getpid()).part" } ?? Self.standardOutput
         descriptor = path == nil ? STDOUT_FILENO : open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw FileFailure("write", partial) }
     }
 
     /// Writes all of `bytes`. Throws `FileFailure`.
-    func write(_ bytes: [UInt8]) throws(FileFailure) {
+    func write(_ bytes: [UInt8]) throws(FileFailure) { try Self.write(bytes, to: descriptor, called: partial) }
+
+    /// Writes all of `bytes` to an open file. Throws `FileFailure` with the name that it is called by.
+    static func write(_ bytes: [UInt8], to descriptor: Int32, called name: String) throws(FileFailure) {
         var written = 0
         while written < bytes.count {
             let count = bytes.withUnsafeBytes { all in
@@ -41,7 +47,7 @@ final class OutputFile: Sendable {
             }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw FileFailure("write", partial)
+                throw FileFailure("write", name)
             }
             written += count
         }

@@ -1,5 +1,4 @@
-import Foundation
-import Observability
+import Glibc
 import Runtime
 
 /// The program `wallet`: picks the subcommand and turns its end into an exit code.
@@ -22,7 +21,11 @@ public enum WalletProgram {
 
     /// Runs the subcommand that the process's arguments ask for, and leaves the process.
     public static func main() async -> Never {
-        exit(await run(Array(CommandLine.arguments.dropFirst())))
+        Terminal.reserveDescriptors()
+        let code = await run(Array(CommandLine.arguments.dropFirst()))
+        guard let failure = Terminal.failure else { exit(code) }
+        Terminal.complain("wallet: \(failure)")
+        exit(code == 0 ? 1 : code)
     }
 
     /// Runs the subcommand that `arguments` ask for. Returns the exit code.
@@ -66,17 +69,4 @@ struct Subcommand: Sendable {
 extension CommandOption {
     static let configurationFile = CommandOption.value(
         "config", "FILE", "A file with NAME=value lines; the environment wins over it.")
-}
-
-/// Standard output and standard error.
-enum Terminal {
-    /// Writes an answer to standard output.
-    static func write(_ text: String) {
-        FileHandle.standardOutput.write(Data(text.utf8))
-    }
-
-    /// Writes a complaint to standard error.
-    static func complain(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
-    }
 }

@@ -125,4 +125,15 @@ import Testing
             #expect(lstat(path("pipe"), &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
         }
     }
+
+    /// Without a standard output the first connection to the database would get its number, and the book's bytes.
+    @Test func aBookGoesIntoNoConnection() async throws {
+        try await blocking {
+            let database = try Self.migrated(users: ["anna"])
+            defer { database.drop() }
+            let program = try BuiltProgram(["export"], environment: Self.environment(database), redirection: ">&-")
+            #expect(program.exitCode == 1)
+            #expect(program.complaint == "wallet: cannot write standard output: Bad file descriptor\n")
+        }
+    }
 }

@@ -7,14 +7,15 @@ struct BuiltProgram: Sendable {
     let output: String
     let complaint: String
 
-    /// Runs `wallet` with `arguments`; its environment is `environment` and nothing else.
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    /// Runs `wallet` with `arguments`; its environment is `environment` and nothing else. A shell applies the
+    /// `redirection`, such as `>&-`, first.
+    init(_ arguments: [String], environment: [String: String] = [:], redirection: String = "") throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "wallet-commands-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let process = Process()
-        process.executableURL = URL(filePath: try Self.path())
-        process.arguments = arguments
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", #"exec "$0" "$@" \#(redirection)"#, try Self.path()] + arguments
         process.environment = environment
         process.currentDirectoryURL = folder
         process.standardInput = FileHandle.nullDevice

@@ -37,6 +37,23 @@ import Testing
         #expect(program.output == "wallet \(WalletProgram.version)\n")
     }
 
+    @Test(
+        arguments: [["version"], ["help"], ["bench", "--help"], ["config", "--markdown"]],
+        [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+    func anAnswerThatCannotBeWrittenIsAFailure(
+        arguments: [String], output: (redirection: String, reason: String)
+    ) throws {
+        let program = try BuiltProgram(arguments, redirection: output.redirection)
+        #expect(program.exitCode == 1)
+        #expect(program.complaint == "wallet: cannot write standard output: \(output.reason)\n")
+    }
+
+    @Test(arguments: ["2>/dev/full", "2>&-", ">&- 2>&-"])
+    func aComplaintThatCannotBeWrittenChangesNothing(redirection: String) throws {
+        let program = try BuiltProgram(["no-such-command"], redirection: redirection)
+        #expect(program.exitCode == 2)
+    }
+
     /// The version is written once in the code and once where people look for it.
     @Test func theChangelogBeginsWithThisVersion() throws {
         let file = BuiltProgram.checkout.appending(path: "CHANGELOG.md")
