@@ -97,7 +97,7 @@ extension ProcessContext {
     func readiness(_ name: String, _ pool: PostgresPool) -> ReadinessCheck {
         ReadinessCheck(name: name) {
             do {
-                try await pool.withConnection { connection in try connection.execute("SELECT 1") }
+                try await pool.withConnection(timeout: ReadinessCheck.limit) { try $0.execute("SELECT 1") }
                 return nil
             } catch {
                 return "\(error)"
@@ -112,15 +112,26 @@ extension ProcessContext {
             return (schema, pool, newest)
         }
         return ReadinessCheck(name: "schema") {
-            do {
+            await withTaskGroup(of: String?.self) { group in
                 for (schema, pool, newest) in checks {
-                    let version = try await pool.withConnection { try $0.query(schema.versionStatement).int64(0, 0) }
-                    if version < newest { return "the schema \(schema.name) is behind: run `wallet migrate up`" }
+                    group.addTask { await schema.reasonNotToBeReady(pool, newest) }
                 }
-                return nil
-            } catch {
-                return "\(error)"
+                return await group.reduce(nil) { $0 ?? $1 }
             }
+        }
+    }
+}
+
+extension Schema {
+    /// Why the schema is not at the version `newest`, or nil when it is.
+    fileprivate func reasonNotToBeReady(_ pool: PostgresPool, _ newest: Int64) async -> String? {
+        do {
+            let version = try await pool.withConnection(timeout: ReadinessCheck.limit) {
+                try $0.query(versionStatement).int64(0, 0)
+            }
+            return version < newest ? "the schema \(name) is behind: run `wallet migrate up`" : nil
+        } catch {
+            return "\(error)"
         }
     }
 }

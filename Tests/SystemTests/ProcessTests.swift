@@ -90,6 +90,29 @@ extension SystemTests {
             }
         }
 
+        /// A database that takes connections and never answers is told soon, for each check that needs it.
+        @Test(.timeLimit(.minutes(3))) func readinessDoesNotHangWithPostgreSQL() async throws {
+            let stack = try await WalletStack(apis: 0, workers: 0)
+            let proxy = try FaultProxy(upstream: stack.postgres.port)
+            var settings = stack.settings
+            settings["DATABASE_URL"] = "postgresql://wallet:pg-secret-91c5@127.0.0.1:\(proxy.port)/postgres"
+            let api = try WalletNode("api", 1, settings, in: stack.folder)
+            try await api.start()
+            proxy.stall()
+            let begin = ContinuousClock.now
+            let ready = await api.answer(.get("/v1/ready"))
+            #expect(ready?.status == 503, "\(ready?.summary ?? "no answer")")
+            let missing = ready?.json["not_ready"]?.array ?? []
+            for name in ["database", "projections", "schema"] { #expect(missing.contains(.string(name)), "\(missing)") }
+            // Two seconds; the rest is for a machine that has much to do.
+            #expect(ContinuousClock.now - begin < .seconds(10))
+            proxy.resume()
+            try await api.untilReady()
+            api.terminate()
+            #expect(try await api.waitForEnd() == .exit(0), "\(api.outputTail)")
+            try await stack.remove()
+        }
+
         /// A worker that finds no broker stays, says that it is not ready, and goes to work when the broker comes.
         @Test(.timeLimit(.minutes(3))) func workerWaitsForNATS() async throws {
             let stack = try await WalletStack()
