@@ -1,16 +1,22 @@
 import Ledger
+import Messaging
 import Observability
+import Postgres
 public import Runtime
 
 /// Every variable of the program, declared once. Each process reads those it uses and allows the others.
 public enum Settings {
     static let databaseURL = ConfigurationKey<ConnectionURL>.url(
-        "DATABASE_URL", schemes: ["postgresql", "postgres"], "The ledger's database.")
+        "DATABASE_URL", schemes: ["postgresql", "postgres"], "The ledger's database."
+    ) { PostgresConfiguration.flaw(ofURL: $0.text) }
     static let projectionDatabaseURL = ConfigurationKey<ConnectionURL>.url(
-        "PROJECTION_DATABASE_URL", schemes: ["postgresql", "postgres"], "The database of the projections."
+        "PROJECTION_DATABASE_URL", schemes: ["postgresql", "postgres"], "The database of the projections.",
+        flaw: { PostgresConfiguration.flaw(ofURL: $0.text) }
     ).optional(default: "the value of DATABASE_URL")
     static let natsURL = ConfigurationKey<[ConnectionURL]>.list(
-        of: .url("NATS_URL", schemes: ["nats", "tls"], "The NATS servers with JetStream; the worker needs them."))
+        of: .url("NATS_URL", schemes: ["nats", "tls"], "The NATS servers with JetStream; the worker needs them.") {
+            NATSConfiguration.flaw(ofURL: $0.text)
+        })
 
     static let listen = ConfigurationKey<Endpoint>.endpoint(
         "WALLET_LISTEN", default: "127.0.0.1:8089", "Where the API listens.")
@@ -175,15 +181,16 @@ public enum Settings {
     /// Every variable, for the documentation.
     public static let all = database + assetKeys + writer + http + events + users
 
-    static let defaultAssetIsKnown: @Sendable (Configuration) -> String? = { configuration in
-        guard configuration.source(of: defaultAsset.name) != nil else { return nil }
+    /// Checks across variables; each is for the processes that read them.
+    static let rules = [defaultAssetIsKnown, userAssetsAreKnown, duplicateWindowFits, listenersDiffer]
+
+    private static let defaultAssetIsKnown = Configuration.Rule(assetKeys) { configuration in
         let code = configuration[defaultAsset]
         guard assetTable(configuration)[code] == nil else { return nil }
         return "WALLET_DEFAULT_ASSET is \(code), which is unknown: add \(code):SCALE to WALLET_ASSETS"
     }
 
-    static let userAssetsAreKnown: @Sendable (Configuration) -> String? = { configuration in
-        guard configuration.source(of: userAssets.name) != nil else { return nil }
+    private static let userAssetsAreKnown = Configuration.Rule(userWallets + assetKeys) { configuration in
         let table = assetTable(configuration)
         let unknown = configuration[userAssets].filter { table[$0] == nil }
         guard !unknown.isEmpty else { return nil }
@@ -191,10 +198,16 @@ public enum Settings {
             + "WALLET_ASSETS"
     }
 
-    static let duplicateWindowFits: @Sendable (Configuration) -> String? = { configuration in
-        guard configuration.source(of: streamDuplicateWindow.name) != nil else { return nil }
-        guard configuration[streamDuplicateWindow] > configuration[streamMaxAge] else { return nil }
+    private static let duplicateWindowFits = Configuration.Rule([streamDuplicateWindow, streamMaxAge]) {
+        guard $0[streamDuplicateWindow] > $0[streamMaxAge] else { return nil }
         return "WALLET_STREAM_DUPLICATE_WINDOW_S is longer than WALLET_STREAM_MAX_AGE_S, which JetStream refuses"
+    }
+
+    private static let listenersDiffer = Configuration.Rule([listen, apiOperatorListen]) { configuration in
+        let (api, operators) = (configuration[listen], configuration[apiOperatorListen])
+        guard api.overlaps(operators) else { return nil }
+        return "WALLET_LISTEN is \(api) and WALLET_OPERATOR_LISTEN is \(operators), which is the same port: choose "
+            + "another one for WALLET_OPERATOR_LISTEN"
     }
 
     /// The assets of a configuration that has read `assetKeys`.

@@ -48,6 +48,6 @@ extension Configuration {
         return try Configuration(
             keys, alsoKnown: Settings.all.map(\.name),
             environment: ProcessInfo.processInfo.environment, file: file,
-            rules: [Settings.defaultAssetIsKnown, Settings.userAssetsAreKnown, Settings.duplicateWindowFits])
+            rules: Settings.rules)
     }
 }

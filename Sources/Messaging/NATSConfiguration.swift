@@ -30,7 +30,9 @@ public struct NATSConfiguration: Sendable {
     /// - Throws: `MessagingError.invalidConfiguration` when there is no address or one cannot be used.
     public init(urls: [String], name: String) throws(MessagingError) {
         guard !urls.isEmpty else { throw .invalidConfiguration("no server address") }
-        for url in urls { _ = try NATSAddress(url) }
+        for url in urls {
+            if let flaw = Self.flaw(ofURL: url) { throw .invalidConfiguration("\(Masking.masked(url)): \(flaw)") }
+        }
         self.urls = urls
         self.name = name
     }
@@ -39,6 +41,16 @@ public struct NATSConfiguration: Sendable {
     public init(list: String, name: String) throws(MessagingError) {
         let urls = list.split(separator: ",").map { String($0.trimmed) }.filter { !$0.isEmpty }
         try self.init(urls: urls, name: name)
+    }
+
+    /// What is wrong with the address of a server, or nil when `init` takes it. Never quotes the address.
+    public static func flaw(ofURL url: String) -> String? {
+        do throws(NATSAddress.Flaw) {
+            _ = try NATSAddress(url)
+            return nil
+        } catch {
+            return error.reason
+        }
     }
 
     /// The addresses without their secrets, for logs.
@@ -54,16 +66,20 @@ public struct NATSConfiguration: Sendable {
 
 /// Host and port of a server address.
 struct NATSAddress: Equatable, Sendable {
+    /// Why a text is no address.
+    struct Flaw: Error {
+        let reason: String
+    }
+
     let host: String
     let port: UInt16
 
-    /// Takes an address apart. Errors name the masked address.
-    init(_ url: String) throws(MessagingError) {
-        func wrong(_ why: String) -> MessagingError { .invalidConfiguration("\(Masking.masked(url)): \(why)") }
+    /// Takes an address apart.
+    init(_ url: String) throws(Flaw) {
         var rest = Substring(url)
         if let separator = rest.firstRange(of: "://") {
             guard ["nats", "tls"].contains(rest[..<separator.lowerBound]) else {
-                throw wrong("the scheme must be nats or tls")
+                throw Flaw(reason: "the scheme must be nats or tls")
             }
             rest = rest[separator.upperBound...]
         }
@@ -71,23 +87,27 @@ struct NATSAddress: Equatable, Sendable {
         if let at = rest.lastIndex(of: "@") { rest = rest[rest.index(after: at)...] }
         var portText: Substring?
         if rest.first == "[" {
-            guard let end = rest.firstIndex(of: "]") else { throw wrong("the bracket is not closed") }
+            guard let end = rest.firstIndex(of: "]") else { throw Flaw(reason: "the bracket is not closed") }
             host = String(rest[rest.index(after: rest.startIndex)..<end])
             let tail = rest[rest.index(after: end)...]
-            guard tail.isEmpty || tail.first == ":" else { throw wrong("something follows the host") }
+            guard tail.isEmpty || tail.first == ":" else { throw Flaw(reason: "something follows the host") }
             portText = tail.isEmpty ? nil : tail.dropFirst()
         } else {
             let parts = rest.split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count <= 2 else { throw wrong("an IPv6 host needs brackets") }
+            guard parts.count <= 2 else { throw Flaw(reason: "an IPv6 host needs brackets") }
             host = String(parts.first ?? "")
             portText = parts.count == 2 ? parts[1] : nil
         }
-        guard !host.isEmpty, !host.contains("/"), !host.contains(" ") else { throw wrong("it has no usable host") }
+        guard !host.isEmpty, !host.contains("/"), !host.contains(" ") else {
+            throw Flaw(reason: "it has no usable host")
+        }
         guard let portText else {
             port = 4222
             return
         }
-        guard let number = UInt16(portText), number > 0 else { throw wrong("the port is not a number of 1 to 65535") }
+        guard portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt16(portText), number > 0 else {
+            throw Flaw(reason: "the port is not a number of 1 to 65535")
+        }
         port = number
     }
 }

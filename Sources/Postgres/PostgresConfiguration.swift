@@ -29,7 +29,8 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible {
         guard let parsed = PQconninfoParse(url, &problem) else {
             let reason = problem.map { String(cString: $0) } ?? "out of memory"
             PQfreemem(problem)
-            let unquoted = reason.prefix { $0 != "\"" && !$0.isNewline }
+            // What follows a colon or a quote may be out of the URL.
+            let unquoted = reason.prefix { $0 != "\"" && $0 != ":" && !$0.isNewline }
             throw PostgresError(.configuration, .connect, "the connection URL cannot be understood: \(unquoted)")
         }
         defer { PQconninfoFree(parsed) }
@@ -43,7 +44,48 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible {
         }
         self.options = options
         self.applicationName = applicationName
+        if let flaw { throw PostgresError(.configuration, .connect, "the connection URL cannot be used: \(flaw)") }
     }
+
+    /// What is wrong with the URL of a database, or nil when `init` takes it. Never quotes the URL.
+    public static func flaw(ofURL url: String) -> String? {
+        do throws(PostgresError) {
+            _ = try PostgresConfiguration(url: url)
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+
+    /// What libpq would find wrong with the options only when it connects.
+    private var flaw: String? {
+        let ports = (option("port") ?? "").split(separator: ",", omittingEmptySubsequences: false)
+        // An empty one is the default port.
+        guard ports.allSatisfy({ $0.isEmpty || (Int($0).map { (1...65_535).contains($0) } ?? false) }) else {
+            return "the port is not a number of 1 to 65535"
+        }
+        let hosts = (option("hostaddr") ?? option("host") ?? "").split(separator: ",", omittingEmptySubsequences: false)
+        guard ports.count == 1 || ports.count == hosts.count else { return "there are more or fewer ports than hosts" }
+        for keyword in Self.numericOptions {
+            if let text = option(keyword), Int32(text) == nil { return "\(keyword) is not a number" }
+        }
+        for (keyword, words) in Self.wordOptions {
+            if let text = option(keyword), !words.contains(text) {
+                return "\(keyword) is none of \(words.joined(separator: ", "))"
+            }
+        }
+        return nil
+    }
+
+    private static let numericOptions = [
+        "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "tcp_user_timeout",
+    ]
+    private static let wordOptions = [
+        ("sslmode", ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]),
+        ("channel_binding", ["disable", "prefer", "require"]), ("gssencmode", ["disable", "prefer", "require"]),
+        ("target_session_attrs", ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"]),
+    ]
 
     /// The value the URL gives to one of libpq's options, such as `host` or `dbname`.
     public func option(_ keyword: String) -> String? {

@@ -23,6 +23,18 @@ public struct Configuration: Sendable {
         case `default`
     }
 
+    /// A check across variables.
+    public struct Rule: Sendable {
+        let names: [String]
+        let flaw: @Sendable (Configuration) -> String?
+
+        /// A check that is made where all of `keys` are read and valid; it returns what is wrong or nil.
+        public init(_ keys: [any AnyConfigurationKey], flaw: @escaping @Sendable (Configuration) -> String?) {
+            names = keys.map(\.name)
+            self.flaw = flaw
+        }
+    }
+
     private struct Entry: Sendable {
         let key: any AnyConfigurationKey
         let text: String?
@@ -41,12 +53,12 @@ public struct Configuration: Sendable {
     ///   - environment: the process's environment.
     ///   - file: what a configuration file gave, if there is one.
     ///   - prefix: an unknown variable whose name begins so is an error; it is most likely a slip.
-    ///   - rules: checks across variables; each returns what is wrong or nil. Run when every value is valid.
+    ///   - rules: checks across variables.
     /// - Throws: `Problems` with every problem there is.
     public init(
         _ keys: [any AnyConfigurationKey], alsoKnown: [String] = [], environment: [String: String],
         file: ConfigurationFile? = nil, prefix: String = "WALLET_",
-        rules: [@Sendable (Configuration) -> String?] = []
+        rules: [Rule] = []
     ) throws(Problems) {
         precondition(Set(keys.map(\.name)).count == keys.count, "a variable is declared twice")
         var problems = file?.problems ?? []
@@ -69,7 +81,9 @@ public struct Configuration: Sendable {
         problems += Self.unknown(known, environment, file, prefix)
         self.entries = entries
         positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.key.name, $0) })
-        if problems.isEmpty { problems = rules.compactMap { $0(self) } }
+        for rule in rules where rule.names.allSatisfy({ positions[$0] != nil }) {
+            if let flaw = rule.flaw(self) { problems.append(flaw) }
+        }
         guard problems.isEmpty else { throw Problems(problems: problems) }
     }
 

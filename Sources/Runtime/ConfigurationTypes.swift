@@ -32,6 +32,14 @@ public struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     /// The form that `init(_:)` reads.
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
+    /// Whether two servers cannot listen at both: the same port, other than 0, at the same addresses.
+    public func overlaps(_ other: Endpoint) -> Bool {
+        guard port == other.port, port != 0 else { return false }
+        let hosts: Set = [host, other.host]
+        let isEverywhere = hosts.contains("0.0.0.0") || hosts.contains("::")
+        return hosts.count == 1 || isEverywhere || hosts == ["localhost", "127.0.0.1"] || hosts == ["localhost", "::1"]
+    }
+
     private static func isNamePart(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x5F: true
@@ -171,14 +179,19 @@ extension ConfigurationKey where Value == Endpoint {
 
 extension ConfigurationKey where Value == ConnectionURL {
     /// The URL of a server with one of these schemes.
+    ///
+    /// - Parameter flaw: what else is wrong with a URL, nil for nothing; it must not quote parts of the URL, which may
+    ///   be its password.
     public static func url(
-        _ name: String, schemes: [String], default defaultText: String? = nil, _ documentation: String
+        _ name: String, schemes: [String], default defaultText: String? = nil, _ documentation: String,
+        flaw: @escaping @Sendable (ConnectionURL) -> String? = { _ in nil }
     ) -> Self {
         let form = schemes.map { "\($0)://..." }.joined(separator: " or ")
         return Self(name, form: form, default: defaultText, documentation) { text throws(InvalidValue) in
             guard let url = ConnectionURL(text, schemes: schemes) else {
                 throw InvalidValue(reason: "write a URL that begins with \(form), without spaces")
             }
+            if let reason = flaw(url) { throw InvalidValue(reason: reason) }
             return url
         }
     }

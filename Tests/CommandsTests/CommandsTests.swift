@@ -127,6 +127,27 @@ import Testing
         #expect(window.complaint.contains("WALLET_STREAM_DUPLICATE_WINDOW_S"))
     }
 
+    /// What the libraries would refuse only when they connect is wrong from the beginning, for every process.
+    @Test(arguments: [["api"], ["worker"], ["config", "--for", "api"], ["config"]])
+    func urlsAndPortsAreCheckedBeforeAnythingStarts(arguments: [String]) throws {
+        let environment = [
+            "DATABASE_URL": "postgresql://clerk:blue-whale@127.0.0.1:notaport/books",
+            "PROJECTION_DATABASE_URL": "postgresql://clerk:blue-whale@127.0.0.1/books?nonsense=black-swan",
+            "NATS_URL": "nats://127.0.0.1,nats://mail:red-kite@127.0.0.1:99999",
+            "WALLET_LISTEN": "127.0.0.1:8089", "WALLET_OPERATOR_LISTEN": "0.0.0.0:8089",
+        ]
+        let program = try BuiltProgram(arguments, environment: environment)
+        #expect(program.exitCode == 2)
+        let said = program.complaint
+        let isAPI = arguments.contains("api")
+        #expect(said.contains("the configuration has 3 problems"), "said instead: \(said)")
+        #expect(said.contains(#"  - DATABASE_URL is "***" (from the environment): "#), "\(said)")
+        #expect(said.contains("PROJECTION_DATABASE_URL is"), "\(said)")
+        #expect(said.contains("WALLET_OPERATOR_LISTEN is 0.0.0.0:8089, which is the same port") == isAPI, "\(said)")
+        #expect(said.contains("part 2 of the list: the port is not a number of 1 to 65535") == !isAPI, "\(said)")
+        for secret in ["blue-whale", "black-swan", "red-kite"] { #expect(!said.contains(secret)) }
+    }
+
     @Test func theAPINeedsNoNATS() throws {
         var environment = Self.complete
         environment["NATS_URL"] = nil

@@ -15,7 +15,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "nats://", "http://host", "nats://host:0", "nats://host:70000", "nats://::1:5", "nats://[::1",
+        "", "nats://", "http://host", "nats://host:0", "nats://host:70000", "nats://host:+5", "nats://::1:5",
+        "nats://[::1",
     ])
     func unusableAddressesAreRefused(_ url: String) {
         #expect(throws: MessagingError.self) { try NATSConfiguration(urls: [url], name: "x") }

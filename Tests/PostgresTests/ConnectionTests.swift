@@ -186,6 +186,26 @@ import Testing
         #expect(error?.mayHaveCommitted == false)
     }
 
+    /// Told at once, and not only when libpq connects.
+    @Test(arguments: [
+        ("postgresql://u:hidden@h:notaport/d", "the port is not a number of 1 to 65535"),
+        ("postgresql://u:hidden@h:70000/d", "the port is not a number of 1 to 65535"),
+        ("postgresql://u:hidden@h,i/d?port=1,2,3", "there are more or fewer ports than hosts"),
+        ("postgresql://u:hidden@h/d?connect_timeout=soon", "connect_timeout is not a number"),
+        ("postgresql://u:hidden@h/d?sslmode=full", "sslmode is none of disable, allow, prefer"),
+        ("postgresql://u:hidden@h/d?nonsense=1", "invalid URI query parameter"),
+    ]) func aUselessUrlIsRefused(_ url: String, _ reason: String) throws {
+        let flaw = try #require(PostgresConfiguration.flaw(ofURL: url))
+        #expect(flaw.contains(reason) && !flaw.contains("hidden"), "\(flaw)")
+    }
+
+    @Test(arguments: [
+        "postgresql://h,i:5433,[::1]:5434/d", "postgresql:///d?host=/run/postgresql", "postgres://h:/d",
+        "postgresql://h,i/d?port=5433&target_session_attrs=read-write&sslmode=verify-full&keepalives_idle=9",
+    ]) func everyFormOfUrlIsTaken(_ url: String) {
+        #expect(PostgresConfiguration.flaw(ofURL: url) == nil)
+    }
+
     @Test func theUrlIsNeverQuoted() throws {
         for url in [
             "postgresql://u:secret%zz@h/d", "postgresql://u:secret@[::1/d", "secret", "postgresql://h/d?secret=1",

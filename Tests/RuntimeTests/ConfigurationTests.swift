@@ -31,7 +31,7 @@ private enum Keys {
 
 @Suite struct ConfigurationTests {
     private func read(
-        _ environment: [String: String], file: String? = nil, rules: [@Sendable (Configuration) -> String?] = []
+        _ environment: [String: String], file: String? = nil, rules: [Configuration.Rule] = []
     ) throws -> Configuration {
         try Configuration(
             Keys.all, alsoKnown: ["WALLET_OUTBOX_POLL_MS"],
@@ -118,9 +118,45 @@ private enum Keys {
 
     @Test func rulesSeeTheWhole() {
         let error = #expect(throws: Configuration.Problems.self) {
-            try read(["WALLET_LANES": "9"], rules: [{ $0[Keys.lanes] > 8 ? "too many lanes" : nil }])
+            try read(["WALLET_LANES": "9"], rules: [Self.fewLanes])
         }
         #expect(error?.description == "the configuration has 1 problem:\n  - too many lanes")
+    }
+
+    private static let fewLanes = Configuration.Rule([Keys.lanes]) { $0[Keys.lanes] > 8 ? "too many lanes" : nil }
+
+    /// A rule is told together with the other problems, but not where what it reads is wrong or not read.
+    @Test func rulesAreForWhatTheyRead() {
+        let elsewhere = ConfigurationKey.int("WALLET_ELSEWHERE", default: 1, in: 1...9, "Another process's.")
+        let rules = [
+            Self.fewLanes, Configuration.Rule([Keys.lanes, Keys.age]) { _ in "age" },
+            Configuration.Rule([elsewhere]) { _ in "elsewhere" },
+        ]
+        let error = #expect(throws: Configuration.Problems.self) {
+            try read(["WALLET_LANES": "9", "WALLET_STREAM_MAX_AGE_S": "old"], rules: rules)
+        }
+        #expect(error?.problems.count == 2)
+        #expect(error?.problems.last == "too many lanes")
+    }
+
+    @Test func aURLsFlawIsToldWithoutTheURL() {
+        let key = ConfigurationKey.url("DATABASE_URL", schemes: ["postgres"], "Books.") { url in
+            url.text.hasSuffix("/w") ? nil : "it is no good"
+        }
+        let error = #expect(throws: Configuration.Problems.self) {
+            try Configuration([key], environment: ["DATABASE_URL": "postgres://u:hidden@db/x"])
+        }
+        #expect(error?.problems == [#"DATABASE_URL is "***" (from the environment): it is no good"#])
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:80", "127.0.0.1:80", true), ("127.0.0.1:80", "127.0.0.1:81", false), ("a:0", "a:0", false),
+        ("127.0.0.1:80", "10.0.0.1:80", false), ("0.0.0.0:80", "10.0.0.1:80", true), ("[::]:80", "127.0.0.1:80", true),
+        ("localhost:80", "127.0.0.1:80", true), ("localhost:80", "10.0.0.1:80", false),
+    ]) func endpointsOverlap(_ one: String, _ other: String, _ overlap: Bool) throws {
+        let (one, other) = (try #require(Endpoint(one)), try #require(Endpoint(other)))
+        #expect(one.overlaps(other) == overlap)
+        #expect(other.overlaps(one) == overlap)
     }
 
     @Test func tablesHideSecrets() throws {
