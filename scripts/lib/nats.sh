@@ -55,7 +55,7 @@ start_nats() {
     settings=$(nats_settings)
     fingerprint=$({ nats_program && echo "$settings"; } | sha256sum | cut -d' ' -f1)
     if current nats "$fingerprint"; then return; fi
-    stop nats TERM KILL
+    stop nats TERM
     require_free_port "$WALLET_NATS_PORT" WALLET_NATS_PORT
     (umask 077 && echo "$settings" >"$nats_conf")
     launch nats "$fingerprint" "$(nats_program)" --config "$nats_conf"

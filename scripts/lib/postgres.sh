@@ -186,8 +186,9 @@ start_postgres() {
         else
             launch postgres "$fingerprint" "$(pg_bin)/postgres" -D "$pg_data"
         fi
-        await postgres ready "$WALLET_READY_TIMEOUT_S" pg_ready
-        say "postgres runs on port $WALLET_PG_PORT"
+        say "postgres starts on port $WALLET_PG_PORT"
     fi
+    # Also one that ran already: it may have stopped answering.
+    await postgres ready "$WALLET_READY_TIMEOUT_S" pg_ready
     create_database
 }

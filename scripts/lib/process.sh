@@ -76,18 +76,21 @@ show_log() { # NAME
     } >&2
 }
 
-stop() { # NAME SIGNAL LAST_SIGNAL
-    local name=$1 pid deadline=$((SECONDS + WALLET_STOP_TIMEOUT_S))
+# Sends one signal after the other, the last of them KILL, each when the one before had its time.
+stop() { # NAME SIGNAL...
+    local name=$1 pid signal deadline
+    shift
     if pid=$(pid_of "$name"); then
-        kill -s "$2" "$pid"
-        while running "$name"; do
-            if ((SECONDS >= deadline)); then
-                say "$name did not end within $WALLET_STOP_TIMEOUT_S s; sending $3"
-                kill -s "$3" "$pid" || true
-                deadline=$((SECONDS + WALLET_STOP_TIMEOUT_S))
-            fi
-            sleep 0.05
+        for signal in "$@" KILL; do
+            kill -s "$signal" "$pid" || true
+            # A frozen process obeys no signal but KILL until it goes on.
+            kill -s CONT "$pid" 2>/dev/null || true
+            deadline=$((SECONDS + WALLET_STOP_TIMEOUT_S))
+            while running "$name" && ((SECONDS < deadline)); do sleep 0.05; done
+            if ! running "$name"; then break; fi
+            say "$name did not end within $WALLET_STOP_TIMEOUT_S s of $signal"
         done
+        if running "$name"; then fail "$name (pid $pid) cannot be ended"; fi
         say "$name stopped"
     fi
     rm -f "$run/$name.pid" "$run/$name.fingerprint"

@@ -1,0 +1,81 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension SystemTests {
+    /// `scripts/stack` where something is in its way.
+    @Suite struct StackScriptTests {
+        /// A frozen server goes on and ends by itself; one that obeys nothing is killed.
+        @Test(.timeLimit(.minutes(2)), arguments: [("", 60), ("INT QUIT", 1)])
+        func aFrozenServerIsStopped(deafTo signals: String, patience: Int) async throws {
+            let stack = try ScriptedStack(["WALLET_STOP_TIMEOUT_S": "\(patience)"])
+            let postgres = try await stack.impostor(
+                "postgres", ["-D", "\(stack.local)/postgres/data"], deafTo: signals)
+            postgres.pause()
+            let down = try await stack.run("down", within: .seconds(30))
+            #expect(down.end == .exit(0), "\(down.output)")
+            #expect(down.output.contains("stack: postgres stopped"), "\(down.output)")
+            #expect(!postgres.isRunning)
+            stack.folder.remove()
+        }
+
+        @Test(.timeLimit(.minutes(2))) func aServerThatCannotBeEndedIsNamed() async throws {
+            // No signal of the script arrives.
+            let stack = try ScriptedStack(["WALLET_STOP_TIMEOUT_S": "1", "BASH_FUNC_kill%%": "() { :; }"])
+            let postgres = try await stack.impostor("postgres", ["-D", "\(stack.local)/postgres/data"])
+            let down = try await stack.run("down", within: .seconds(30))
+            #expect(down.end == .exit(1), "\(down.output)")
+            #expect(down.output.contains("postgres (pid \(postgres.pid)) cannot be ended"), "\(down.output)")
+            stack.folder.remove()
+        }
+    }
+}
+
+/// The stack of `scripts/stack` in a folder of its own.
+private struct ScriptedStack {
+    let folder: TemporaryFolder
+    var script = "\(WalletProgram.root)/scripts/stack"
+    var environment: [String: String]
+    var local: String { "\(folder.path)/local" }
+
+    init(_ extra: [String: String]) throws {
+        folder = try TemporaryFolder("wallet-stack")
+        environment = [
+            "WALLET_LOCAL_DIR": "\(folder.path)/local", "WALLET_PROGRAM": try WalletProgram.path(), "WALLET_QUIET": "1",
+        ]
+        for name in ["WALLET_PORT", "WALLET_API_OPERATOR_PORT", "WALLET_WORKER_OPERATOR_PORT"] {
+            environment[name] = "\(try Ports.free())"
+        }
+        environment.merge(extra) { $1 }
+    }
+
+    /// Starts a command without waiting.
+    func begin(_ command: String) throws -> ProgramProcess {
+        try ProgramProcess(["bash", script, command], environment: environment, in: folder, name: "stack-\(command)")
+    }
+
+    /// Runs a command to its end.
+    func run(
+        _ command: String, within limit: Duration = .seconds(60)
+    ) async throws -> (end: ProcessEnd, output: String) {
+        let process = try begin(command)
+        return (try await process.waitForEnd(within: limit), process.output)
+    }
+
+    /// A process that the script takes for its own: its command line ends with `mark`. It ignores some signals.
+    func impostor(_ name: String, _ mark: [String], deafTo signals: String = "") async throws -> ProgramProcess {
+        try FileManager.default.createDirectory(atPath: "\(local)/run", withIntermediateDirectories: true)
+        // To open a pipe that nobody writes to takes for ever.
+        let body = """
+            if [[ -n $1 ]]; then trap '' $1; fi
+            mkfifo "$2"
+            echo begun
+            : <"$2"
+            """
+        let process = try ProgramProcess(
+            ["bash", "-c", body, name, signals, "\(folder.path)/\(name).fifo"] + mark, in: folder, name: name)
+        try await eventually("the start of \(name)") { process.output == "begun\n" }
+        try folder.write("\(process.pid)\n", to: "local/run/\(name).pid")
+        return process
+    }
+}
