@@ -28,6 +28,39 @@ extension SystemTests {
             #expect(down.output.contains("postgres (pid \(postgres.pid)) cannot be ended"), "\(down.output)")
             stack.folder.remove()
         }
+
+        /// `up` waits for a `reset` and then finds what it needs, although the reset deleted it.
+        @Test(.timeLimit(.minutes(3))) func upWaitsForAReset() async throws {
+            let servers = try await WalletStack(apis: 0, workers: 0, migrated: false)
+            let known = ["DATABASE_URL", "NATS_URL", "WALLET_STREAM_MAX_BYTES"]
+            let stack = try ScriptedStack(servers.settings.filter { known.contains($0.key) })
+            let api = try await stack.impostor(
+                "api", ["api", "--config", "\(stack.local)/wallet.env"], deafTo: "TERM")
+            let reset = try stack.begin("reset")
+            try await eventually("the reset's wait for the api") { Self.waits(reset, for: "sleep") }
+            let up = try stack.begin("up")
+            try await eventually("the wait for the lock") { Self.waits(up, for: "flock") }
+            api.kill()
+            #expect(try await reset.waitForEnd() == .exit(0), "\(reset.output)")
+            #expect(try await up.waitForEnd(within: .seconds(90)) == .exit(0), "\(up.output)")
+            stack.adopt()
+            let status = try await stack.run("status")
+            #expect(status.end == .exit(0), "\(status.output)")
+            let down = try await stack.run("down")
+            #expect(down.end == .exit(0), "\(down.output)")
+            stack.folder.remove()
+            try await servers.remove()
+        }
+
+        /// Whether a script runs `program` at this moment.
+        private static func waits(_ script: ProgramProcess, for program: String) -> Bool {
+            let task = "/proc/\(script.pid)/task/\(script.pid)/children"
+            let children = (try? String(contentsOfFile: task, encoding: .utf8)) ?? ""
+            return children.split(separator: " ").contains { child in
+                let name = try? String(contentsOfFile: "/proc/\(child)/comm", encoding: .utf8)
+                return name == "\(program)\n"
+            }
+        }
     }
 }
 
@@ -77,5 +110,13 @@ private struct ScriptedStack {
         try await eventually("the start of \(name)") { process.output == "begun\n" }
         try folder.write("\(process.pid)\n", to: "local/run/\(name).pid")
         return process
+    }
+
+    /// Lets the processes that `up` started end with the folder.
+    func adopt() {
+        for name in ["api", "worker"] {
+            let text = (try? String(contentsOfFile: "\(local)/run/\(name).pid", encoding: .utf8)) ?? ""
+            if let pid = Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)) { folder.watch(pid) }
+        }
     }
 }
