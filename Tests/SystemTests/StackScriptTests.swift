@@ -61,6 +61,32 @@ extension SystemTests {
                 return name == "\(program)\n"
             }
         }
+
+        /// What the script writes into the configuration file is what the program reads there.
+        @Test(.timeLimit(.minutes(2))) func strangeNamesComeBackExactly() async throws {
+            var stack = try ScriptedStack([
+                "DATABASE_URL": ##"postgresql://127.0.0.1:1/books?application_name="it's"#$1\n"##,
+                "NATS_URL": "nats://127.0.0.1:1",
+            ])
+            let checkout = "\(stack.folder.path)/a #1 'check\"out' $HOME \\n"
+            try FileManager.default.createDirectory(atPath: checkout, withIntermediateDirectories: true)
+            try FileManager.default.copyItem(
+                atPath: "\(WalletProgram.root)/scripts", toPath: "\(checkout)/scripts")
+            stack.script = "\(checkout)/scripts/stack"
+            // There are no servers; the file is written before that matters.
+            #expect(try await stack.run("up").end == .exit(1))
+            let shown = try ProgramProcess(
+                [WalletProgram.path(), "config", "--config", "\(stack.local)/wallet.env"], in: stack.folder,
+                name: "config")
+            #expect(try await shown.waitForEnd() == .exit(0), "\(shown.output)")
+            let values = Dictionary(
+                uniqueKeysWithValues: shown.output.split(separator: "\n").compactMap { line in
+                    line.firstMatch(of: /^(\w+) +(.*?) +(file|default)$/).map { (String($0.1), String($0.2)) }
+                })
+            #expect(values["DATABASE_URL"] == stack.environment["DATABASE_URL"])
+            #expect(values["WALLET_MIGRATIONS"] == "\(checkout)/migrations")
+            stack.folder.remove()
+        }
     }
 }
 
