@@ -292,12 +292,12 @@ final class AuditPass {
 
     private func heal() throws {
         guard !heals.isEmpty else { return }
-        let changed = try writer.apply(heals)
+        let changes = try writer.apply(heals)
         heals.removeAll(keepingCapacity: true)
-        summary.healedWallets += changed.wallets
-        summary.healedTransfers += changed.transfers
-        metrics.healedWallets.increment(by: changed.wallets)
-        metrics.healedTransfers.increment(by: changed.transfers)
+        summary.healedWallets += changes.wallets
+        summary.healedTransfers += changes.transfers
+        metrics.healedWallets.increment(by: changes.wallets)
+        metrics.healedTransfers.increment(by: changes.transfers)
     }
 
     /// Heals, and then remembers what was seen: in this order, so that nothing is taken for seen that is not there.

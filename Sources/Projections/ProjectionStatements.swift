@@ -99,8 +99,8 @@ enum ProjectionStatements {
         "correct_wallets": projectWallets + "WHERE p.version <= excluded.version",
         "correct_transfers": projectTransfers + "WHERE p.version <= excluded.version",
         "bury_event": """
-        INSERT INTO projection.dead_letters (stream, stream_sequence, subject, event_index, reason, payload)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (stream, stream_sequence, event_index) DO NOTHING
+        INSERT INTO projection.dead_letters (stream, stream_sequence, stored_at, subject, event_index, reason, payload)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (stream, stream_sequence, stored_at, event_index) DO NOTHING
         """,
         "projected_wallet": "SELECT \(walletColumns), audited_version FROM projection.wallets WHERE id = $1",
         "projected_range": """

@@ -1,5 +1,5 @@
 public import Events
-import Ledger
+public import Ledger
 import LedgerStore
 public import Postgres
 
@@ -9,6 +9,8 @@ public struct DeadLetter: Sendable {
     public let stream: String
     /// Its message's sequence in the stream.
     public let sequence: UInt64
+    /// When the stream stored its message: one made anew counts from 1 again.
+    public let storedAt: Timestamp
     /// Its message's subject.
     public let subject: String
     /// Its place in the message.
@@ -19,14 +21,28 @@ public struct DeadLetter: Sendable {
     public let payload: [UInt8]
 
     /// A dead letter out of its parts.
-    public init(stream: String, sequence: UInt64, subject: String, index: Int, reason: String, payload: [UInt8]) {
+    public init(
+        stream: String, sequence: UInt64, storedAt: Timestamp, subject: String, index: Int, reason: String,
+        payload: [UInt8]
+    ) {
         self.stream = stream
         self.sequence = sequence
+        self.storedAt = storedAt
         self.subject = subject
         self.index = index
         self.reason = reason
         self.payload = payload
     }
+}
+
+/// What a transaction changed in the projections.
+public struct ProjectionChanges: Sendable {
+    /// Wallets that were not there in this or a newer version.
+    public var wallets = 0
+    /// Transfers that were not there in this or a newer version.
+    public var transfers = 0
+    /// The dead letters that were not kept before.
+    public var deadLetters: [DeadLetter] = []
 }
 
 /// Writes the projections. Belongs to the thread that uses the connection.
@@ -60,13 +76,10 @@ public final class ProjectionWriter {
         }
     }
 
-    /// Applies events and keeps dead letters, in one transaction. Returns how many wallets and transfers were changed
-    /// by it: what was there already in this or a newer version is not.
+    /// Applies events and keeps dead letters, in one transaction. Returns what was changed by it.
     @discardableResult
-    public func apply(
-        _ events: [WalletEvent], deadLetters: [DeadLetter] = []
-    ) throws -> (wallets: Int, transfers: Int) {
-        guard !events.isEmpty || !deadLetters.isEmpty else { return (0, 0) }
+    public func apply(_ events: [WalletEvent], deadLetters: [DeadLetter] = []) throws -> ProjectionChanges {
+        guard !events.isEmpty || !deadLetters.isEmpty else { return ProjectionChanges() }
         for _ in 0..<Self.deadlocksMax {
             do {
                 return try applyOnce(events, deadLetters)
@@ -77,9 +90,7 @@ public final class ProjectionWriter {
         return try applyOnce(events, deadLetters)
     }
 
-    private func applyOnce(
-        _ events: [WalletEvent], _ deadLetters: [DeadLetter]
-    ) throws -> (wallets: Int, transfers: Int) {
+    private func applyOnce(_ events: [WalletEvent], _ deadLetters: [DeadLetter]) throws -> ProjectionChanges {
         if deadLetters.isEmpty, let changed = try applyAsFirst(events) { return changed }
         return try connection.pipeline { pipeline in
             try pipeline.sendBegin()
@@ -88,18 +99,20 @@ public final class ProjectionWriter {
             try pipeline.sendCommit()
             try pipeline.sync()
             try pipeline.next()
-            let wallets = statements > 0 ? try pipeline.next().affectedRows : 0
-            let transfers = statements > 1 ? try pipeline.next().affectedRows : 0
-            for _ in 0...deadLetters.count { try pipeline.next() }
-            return (wallets, transfers)
+            var changes = ProjectionChanges()
+            if statements > 0 { changes.wallets = try pipeline.next().affectedRows }
+            if statements > 1 { changes.transfers = try pipeline.next().affectedRows }
+            changes.deadLetters = try deadLetters.filter { _ in try pipeline.next().affectedRows == 1 }
+            try pipeline.next()
+            return changes
         }
     }
 
     /// Applies events that nobody has applied before, which is the usual case and the cheaper one: what they create is
     /// inserted, everything else is updated. Nil when it turns out that they are others; then nothing was done.
-    private func applyAsFirst(_ events: [WalletEvent]) throws -> (wallets: Int, transfers: Int)? {
+    private func applyAsFirst(_ events: [WalletEvent]) throws -> ProjectionChanges? {
         do {
-            let changed: (wallets: Int, transfers: Int)? = try connection.pipeline { pipeline in
+            let changes: ProjectionChanges? = try connection.pipeline { pipeline in
                 try pipeline.sendBegin()
                 // Updates first: who waits for another writer's wallets or transfers holds no new ones yet.
                 let wallets = try sendFirst(wallets: events, on: pipeline)
@@ -112,10 +125,10 @@ public final class ProjectionWriter {
                 try pipeline.sendCommit()
                 try pipeline.sync()
                 try pipeline.next()
-                return (wallets.reduce(0, +), transfers.reduce(0, +))
+                return ProjectionChanges(wallets: wallets.reduce(0, +), transfers: transfers.reduce(0, +))
             }
-            if changed == nil { connection.rollback() }
-            return changed
+            if changes == nil { connection.rollback() }
+            return changes
         } catch let error as PostgresError where error.sqlState == .uniqueViolation {
             connection.rollback()
             return nil
@@ -190,6 +203,7 @@ public final class ProjectionWriter {
         parameters.removeAll()
         parameters.append(text: letter.stream)
         parameters.append(int8: Int64(clamping: letter.sequence))
+        parameters.append(timestamp: letter.storedAt.microseconds)
         parameters.append(text: letter.subject)
         parameters.append(int4: Int32(clamping: letter.index))
         // A reason may quote what it could not read.

@@ -141,8 +141,9 @@ final class ProjectorStore {
         _ message: IncomingMessage, index: Int, reason: String, payload: [UInt8], stream: String
     ) -> DeadLetter {
         DeadLetter(
-            stream: stream, sequence: message.streamSequence, subject: message.subject, index: index, reason: reason,
-            payload: payload)
+            stream: stream, sequence: message.streamSequence,
+            storedAt: Timestamp(microseconds: message.storedAtMicroseconds), subject: message.subject, index: index,
+            reason: reason, payload: payload)
     }
 
     /// Stores units, whatever it takes: waits for the database, and halves what the database refuses until the culprit
@@ -213,8 +214,9 @@ final class ProjectorStore {
             case .letter(let letter): letters.append(letter)
             }
         }
+        let changes: ProjectionChanges
         do {
-            try writer.apply(events, deadLetters: letters)
+            changes = try writer.apply(events, deadLetters: letters)
         } catch let error as PostgresError where Self.isPoison(error) {
             connection.rollback()
             return .spoiled(error)
@@ -230,9 +232,9 @@ final class ProjectorStore {
         onReachable(true)
         backoff.reset()
         metrics.batches.increment()
-        metrics.deadLetters.increment(by: letters.count)
+        metrics.deadLetters.increment(by: changes.deadLetters.count)
         onApplied(events)
-        for letter in letters {
+        for letter in changes.deadLetters {
             logger.error(
                 "an event cannot be applied and was put aside",
                 [

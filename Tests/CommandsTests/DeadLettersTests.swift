@@ -62,8 +62,9 @@ import Testing
                     reason, payload)
                 VALUES ('USERS', 1, now(), 'u', 0, 20, 'failed', convert_to('\(Self.good)', 'UTF8')),
                     ('USERS', 2, now(), 'u', 0, 1, E'not\\nJSON', '\\xff');
-                INSERT INTO projection.dead_letters (stream, stream_sequence, subject, event_index, reason, payload)
-                VALUES ('WALLET_EVENTS', 9, 'wallet.events.0', 3, 'unknown', '{}')
+                INSERT INTO projection.dead_letters (stream, stream_sequence, stored_at, subject, event_index, reason,
+                    payload)
+                VALUES ('WALLET_EVENTS', 9, now(), 'wallet.events.0', 3, 'unknown', '{}')
                 """)
             let table = try wallet("deadletters", "list").output.split(separator: "\n")
             #expect(table.count == 5)

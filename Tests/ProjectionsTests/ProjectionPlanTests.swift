@@ -45,8 +45,9 @@ import Testing
             SELECT 'A' || n, 'world', 1 FROM generate_series(1, 100) n;
             INSERT INTO projection.drift
             SELECT gen_random_uuid(), 1, 'journal', 'p', now(), now() FROM generate_series(1, 1000) n;
-            INSERT INTO projection.dead_letters (stream, stream_sequence, subject, event_index, reason, payload)
-            SELECT 'S', n, 's', 0, 'r', 'x' FROM generate_series(1, 20000) n;
+            INSERT INTO projection.dead_letters (stream, stream_sequence, stored_at, subject, event_index, reason,
+                payload)
+            SELECT 'S', n, now(), 's', 0, 'r', 'x' FROM generate_series(1, 20000) n;
             INSERT INTO projection.rebuilds (id, requested_at, requested_by, finished_at)
             SELECT gen_random_uuid(), now() - n * interval '1 h', 'ann', now() FROM generate_series(1, 5000) n;
             ANALYZE;

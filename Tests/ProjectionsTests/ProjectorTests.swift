@@ -111,6 +111,41 @@ import Testing
         }
     }
 
+    /// A stream made anew counts from 1 again: its dead letters may not be taken for old ones.
+    @Test func deadLettersOfAStreamMadeAnewAreKept() async throws {
+        try await EventPath.run { path in
+            try await Self.publish([Array("garbage".utf8)], on: path)
+            _ = try await path.startProjector()
+            try await Self.expect(1, "SELECT count(*) FROM projection.dead_letters", on: path)
+            let connection = try await path.connect("test-delete")
+            try await blocking { try NATSStreams.delete(EventPath.stream, over: connection) }
+            try await Self.publish([Array("other garbage".utf8)], on: path)
+            try await Self.expect(
+                2, "SELECT count(DISTINCT payload) FROM projection.dead_letters WHERE stream_sequence = 1", on: path)
+            try await eventually("both are counted") { path.count("wallet_projection_dead_letters_total") == 2 }
+        }
+    }
+
+    @Test func onlyDeadLettersThatWereNotKeptBeforeCount() async throws {
+        try await EventPath.run { path in
+            try await blocking {
+                let connection = try path.projectionDatabase.connect()
+                defer { connection.close() }
+                let writer = try ProjectionWriter(connection: connection)
+                let letters = (0..<3).map { index in
+                    DeadLetter(
+                        stream: "S", sequence: 1, storedAt: Timestamp(microseconds: 1_800_000_000_000_000),
+                        subject: "s", index: index, reason: "r", payload: [1])
+                }
+                #expect(try writer.apply([], deadLetters: [letters[1]]).deadLetters.map(\.index) == [1])
+                let event = Self.event(Self.id(1), 1)
+                let changes = try writer.apply([event], deadLetters: letters)
+                #expect(changes.wallets == 1 && changes.deadLetters.map(\.index) == [0, 2])
+                #expect(try writer.apply([event], deadLetters: letters).deadLetters.isEmpty)
+            }
+        }
+    }
+
     @Test func anEventThatTheDatabaseRefusesHarmsNoOther() async throws {
         try await EventPath.run { path in
             try path.executeOnProjections(
