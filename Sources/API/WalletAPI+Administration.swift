@@ -120,7 +120,7 @@ extension Answer {
         writer.member("strays", report.projection.strays)
         writer.member("totals_entries", report.totals?.entries ?? 0)
         writer.array("discrepancies") { writer in
-            for discrepancy in report.projection.discrepancies {
+            for discrepancy in report.projection.discrepancies + (report.totals?.discrepancies ?? []) {
                 writer.beginObject()
                 writer.member("version", discrepancy.version)
                 writer.member("problem", discrepancy.problem)

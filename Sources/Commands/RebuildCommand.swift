@@ -50,9 +50,10 @@ enum RebuildCommand {
             text, one: { try await rebuilder.rebuild($0) },
             all: { try await rebuilder.rebuildAll { _ in true } })
         guard let report else { return 1 }
+        for discrepancy in report.discrepancies { Terminal.write("\(discrepancy)\n") }
         Terminal.write("totals of \(report.wallets) wallets counted anew from \(report.entries) entries\n")
         if report.strays > 0 { Terminal.write("\(report.strays) wallets removed that the ledger does not know\n") }
-        return 0
+        return report.discrepancies.isEmpty ? 0 : 1
     }
 
     private static func rebuildState(

@@ -145,11 +145,12 @@ public final class RebuildWorker: Service {
         _ job: inout RebuildJob, through last: WalletID, _ session: RebuildSession, _ totals: TotalsWriter
     ) throws {
         var report = Rebuilder.Report()
+        var gaps: [JournalWalk.Discrepancy] = []
         let found = try session.journal.wallets(after: job.reached, limit: configuration.page).map(\.wallet)
             .filter { $0.id <= last }
         for wallet in found {
             try session.rebuild(wallet, into: &report)
-            _ = try totals.rebuild(wallet.id)
+            gaps += try totals.rebuild(wallet.id).gaps
             wallets.increment()
             try session.pause(RebuildSession.entriesPerWallet)
         }
@@ -160,7 +161,8 @@ public final class RebuildWorker: Service {
         job.walletsDone += Int64(report.wallets)
         job.entries += Int64(report.entries)
         job.strays += Int64(max(report.strays, strayTotals))
-        job.discrepancies += Int64(report.discrepancies.count)
-        if job.problem == nil { job.problem = report.discrepancies.first.map { String("\($0)".prefix(1000)) } }
+        let discrepancies = report.discrepancies + gaps
+        job.discrepancies += Int64(discrepancies.count)
+        if job.problem == nil { job.problem = discrepancies.first.map { String("\($0)".prefix(1000)) } }
     }
 }

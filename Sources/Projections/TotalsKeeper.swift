@@ -30,6 +30,8 @@ public final class TotalsKeeper: Service {
     private struct State {
         /// Changed wallets, and since when they wait.
         var waiting: [WalletID: UInt64] = [:]
+        /// Wallets that were told of because their journals have gaps.
+        var broken: Set<WalletID> = []
     }
 
     /// The name for logs.
@@ -37,6 +39,8 @@ public final class TotalsKeeper: Service {
 
     /// More changed wallets than this are not remembered: the sweep finds them.
     private static let waitingMax = 250_000
+    /// Past this many the memory of wallets with gaps starts anew, and they are told of again.
+    private static let brokenMax = 10_000
     private static let sweepPage = 1000
 
     private let configuration: TotalsConfiguration
@@ -49,6 +53,7 @@ public final class TotalsKeeper: Service {
     private let batches: Counter
     private let sweeps: Counter
     private let foundBehind: Counter
+    private let gaps: Counter
     private let stopping = StopSignal()
 
     private final class SharedState: Sendable {
@@ -72,6 +77,9 @@ public final class TotalsKeeper: Service {
         sweeps = registry.counter("wallet_totals_sweeps_total", "Complete looks for totals that are behind.")
         foundBehind = registry.counter(
             "wallet_totals_found_behind_total", "Wallets whose totals a sweep found to be behind.")
+        gaps = registry.counter(
+            "wallet_totals_gaps_total",
+            "Wallets whose totals stand still because of a gap in the journal, each counted once while it lasts.")
         registry.gauge("wallet_totals_waiting_wallets", "Changed wallets whose totals wait to be brought up to date.") {
             Double(state.value.withLock { $0.waiting.count })
         }
@@ -165,6 +173,30 @@ public final class TotalsKeeper: Service {
         let now = clock.monotonicNanoseconds()
         state.value.withLock { state in
             for wallet in progress.unfinished where state.waiting[wallet] == nil { state.waiting[wallet] = now }
+        }
+        tell(progress, of: wallets)
+    }
+
+    /// Tells of each gap once while it lasts.
+    private func tell(_ progress: TotalsWriter.Progress, of wallets: [WalletID]) {
+        let found = Set(progress.gaps.map(\.walletID))
+        let isNew = state.value.withLock { state in
+            if !state.broken.isEmpty {
+                state.broken.subtract(Set(wallets).subtracting(progress.unfinished).subtracting(found))
+            }
+            if state.broken.count >= Self.brokenMax { state.broken.removeAll() }
+            let isNew = found.subtracting(state.broken)
+            state.broken.formUnion(isNew)
+            return isNew
+        }
+        for gap in progress.gaps where isNew.contains(gap.walletID) {
+            gaps.increment()
+            logger.error(
+                "the totals of a wallet stand still",
+                [
+                    "wallet_id": .describing(gap.walletID), "version": .int(Int(gap.version)),
+                    "problem": .string(gap.problem),
+                ])
         }
     }
 

@@ -12,9 +12,18 @@ public struct TotalsRebuilder: Sendable {
         public internal(set) var entries = 0
         /// Wallets whose totals were removed because the ledger does not know them.
         public internal(set) var strays = 0
+        /// Gaps in journals, at most 1000; the totals of their wallets stay as they were.
+        public internal(set) var discrepancies: [JournalWalk.Discrepancy] = []
+
+        mutating func add(_ progress: TotalsWriter.Progress) {
+            entries += progress.entries
+            wallets += progress.gaps.isEmpty ? 1 : 0
+            if discrepancies.count < TotalsRebuilder.discrepanciesMax { discrepancies += progress.gaps }
+        }
     }
 
     private static let page = 500
+    private static let discrepanciesMax = 1000
 
     private let ledger: PostgresConfiguration
     private let projection: PostgresConfiguration
@@ -30,8 +39,11 @@ public struct TotalsRebuilder: Sendable {
         try await runOnOwnThread("totals-rebuild") {
             let writer = try open()
             defer { writer.close() }
-            let entries = try writer.rebuild(wallet)
-            return entries == 0 ? nil : Report(wallets: 1, entries: entries)
+            let progress = try writer.rebuild(wallet)
+            guard progress.entries > 0 || !progress.gaps.isEmpty else { return nil }
+            var report = Report()
+            report.add(progress)
+            return report
         }
     }
 
@@ -45,10 +57,7 @@ public struct TotalsRebuilder: Sendable {
             var cursor: WalletID?
             while true {
                 let wallets = try writer.known(after: cursor, limit: Self.page)
-                for wallet in wallets {
-                    report.entries += try writer.rebuild(wallet)
-                    report.wallets += 1
-                }
+                for wallet in wallets { report.add(try writer.rebuild(wallet)) }
                 guard progress(report), wallets.count == Self.page else { break }
                 cursor = wallets.last
             }

@@ -1,11 +1,11 @@
 import Ledger
-import LedgerStore
 import Postgres
 
 /// Brings totals up to date from the journal. Belongs to the thread that uses it.
 ///
 /// A wallet's row in `totals_wallets` is locked while its entries after the row's version are summed up and added, in
-/// one transaction: each entry counts once, whoever asks for it, however often and in whatever order.
+/// one transaction: each entry counts once, whoever asks for it, however often and in whatever order. Nothing is
+/// counted past a gap in a journal.
 final class TotalsWriter {
     /// What one call did.
     struct Progress {
@@ -13,6 +13,13 @@ final class TotalsWriter {
         var entries = 0
         /// Wallets that need another call: they have more entries, or somebody else is at them.
         var unfinished: [WalletID] = []
+        /// Gaps in journals; what their wallets' totals were, they are still.
+        var gaps: [JournalWalk.Discrepancy] = []
+    }
+
+    /// Takes back what was counted of a wallet before its journal turned out to have a gap.
+    private struct GapFound: Error {
+        let gap: JournalWalk.Discrepancy
     }
 
     /// Entries of one wallet counted at once.
@@ -67,9 +74,16 @@ final class TotalsWriter {
         }
     }
 
-    /// Counts a wallet's whole journal anew, in one transaction: readers see the old totals until it is done. Returns
-    /// how many entries were counted.
-    func rebuild(_ wallet: WalletID) throws -> Int {
+    /// Counts a wallet's whole journal anew, in one transaction: readers see the old totals until it is done.
+    func rebuild(_ wallet: WalletID) throws -> Progress {
+        do {
+            return Progress(entries: try countAnew(wallet))
+        } catch let found as GapFound {
+            return Progress(gaps: [found.gap])
+        }
+    }
+
+    private func countAnew(_ wallet: WalletID) throws -> Int {
         try projection.transaction { _ in
             let array = PostgresArray(of: .uuid)
             array.append(uuid: wallet.uuid.bits)
@@ -80,6 +94,7 @@ final class TotalsWriter {
             var counted = 0
             while true {
                 let progress = try add([wallet: Int64(counted)])
+                if let gap = progress.gaps.first { throw GapFound(gap: gap) }
                 counted += progress.entries
                 if progress.unfinished.isEmpty { break }
             }
@@ -96,7 +111,7 @@ final class TotalsWriter {
         }
     }
 
-    /// Counts the entries after these versions; the wallets' rows are locked.
+    /// Counts the entries after these versions; the wallets' rows are locked. Wallets with gaps are left out.
     private func add(_ versions: [WalletID: Int64]) throws -> Progress {
         let (ids, after) = (PostgresArray(of: .uuid), PostgresArray(of: .int8))
         for (id, version) in versions.sorted(by: { $0.key < $1.key }) {
@@ -118,18 +133,25 @@ final class TotalsWriter {
             sum.version = max(sum.version, try changes.int64(row, 4))
             reached[id] = sum
         }
-        for (id, sum) in reached {
-            guard let before = versions[id], before + sum.count == sum.version else {
-                throw LedgerStoreError.inconsistent("the journal of wallet \(id) has gaps")
+        for (id, sum) in reached.sorted(by: { $0.key < $1.key }) {
+            let before = versions[id] ?? 0
+            let missing = sum.version - before - sum.count
+            guard missing == 0 else {
+                progress.gaps.append(
+                    JournalWalk.Discrepancy(
+                        walletID: id, version: sum.version,
+                        problem: "\(missing) of the \(sum.version - before) entries after version \(before) are "
+                            + "missing: the totals stand still"))
+                continue
             }
             progress.entries += Int(sum.count)
             if sum.count == Int64(Self.entriesMax) { progress.unfinished.append(id) }
         }
-        try write(changes)
+        try write(changes, without: Set(progress.gaps.map(\.walletID)))
         return progress
     }
 
-    private func write(_ changes: PostgresResult) throws {
+    private func write(_ changes: PostgresResult, without gaps: Set<WalletID>) throws {
         let uuids = PostgresArray(of: .uuid)
         let (assets, days) = (PostgresArray(of: .text), PostgresArray(of: .text))
         let (versions, debits, credits) = (
@@ -138,7 +160,9 @@ final class TotalsWriter {
         let (debit, credit) = (PostgresArray(of: .text), PostgresArray(of: .text))
         let (world, system) = (PostgresArray(of: .text), PostgresArray(of: .text))
         for row in 0..<changes.rowCount {
-            uuids.append(uuid: try changes.uuid(row, 0))
+            let id = try changes.uuid(row, 0)
+            guard !gaps.contains(WalletID(RawUUID(bits: id))) else { continue }
+            uuids.append(uuid: id)
             assets.append(text: try changes.text(row, 1))
             days.append(text: try changes.text(row, 2))
             versions.append(int8: try changes.int64(row, 4))

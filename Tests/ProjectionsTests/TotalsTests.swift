@@ -62,6 +62,64 @@ import Testing
         }
     }
 
+    /// Takes an entry out of the middle of a wallet's journal, and keeps it in the table `taken`.
+    private static func makeGap(_ wallet: WalletID, _ path: EventPath) throws {
+        try path.execute(
+            """
+            ALTER TABLE ledger.journal DISABLE TRIGGER journal_keeps_rows;
+            CREATE TABLE taken AS SELECT * FROM ledger.journal WHERE wallet_id = '\(wallet)' AND version = 3;
+            DELETE FROM ledger.journal WHERE wallet_id = '\(wallet)' AND version = 3;
+            """)
+    }
+
+    @Test func aGapInOneJournalStopsNoOther() async throws {
+        try await EventPath.run { path in
+            let wallets = try await path.openMany(7)
+            try await path.traffic(wallets, rounds: 4)
+            try Self.makeGap(wallets[3], path)
+            let keeper = try Self.keeper(path)
+            let counted = """
+                SELECT count(*) FROM ledger.wallets w JOIN projection.totals_wallets t ON t.wallet_id = w.id
+                WHERE t.version = w.version
+                """
+            try await eventually("the others are counted") { try path.number(counted) == 6 }
+            // Also when they are told of together.
+            try await path.traffic(wallets, rounds: 1)
+            let events = try wallets.map {
+                WalletEvent(type: .walletCreated, wallet: try path.stored($0), transfer: nil, origin: .none)
+            }
+            keeper.noticed(events)
+            try await eventually("the others are counted again") { try path.number(counted) == 6 }
+            let before = path.count("wallet_totals_sweeps_total")
+            try await eventually("sweeps end") { path.count("wallet_totals_sweeps_total") >= before + 2 }
+            #expect(path.count("wallet_totals_gaps_total") == 1)
+            let told = path.log.text.split(separator: "\n").filter { $0.contains("the totals of a wallet stand still") }
+            #expect(told.count == 1 && told[0].contains("\(wallets[3])"), "\(told)")
+            try path.execute("INSERT INTO ledger.journal SELECT * FROM taken")
+            try await eventually("all is counted") { try await Self.disagreements(path).isEmpty }
+        }
+    }
+
+    @Test func aRebuildTellsOfGapsAndKeepsWhatWasCounted() async throws {
+        try await EventPath.run { path in
+            let wallets = try await path.openMany(4)
+            try await path.traffic(wallets, rounds: 4)
+            try await path.projectAll()
+            let rows = "SELECT count(*) FROM projection.totals_daily WHERE wallet_id = '\(wallets[1])'"
+            let kept = try path.projectedNumber(rows)
+            try Self.makeGap(wallets[1], path)
+            try path.executeOnProjections("DELETE FROM projection.totals_daily WHERE wallet_id = '\(wallets[2])'")
+            let rebuilder = TotalsRebuilder(
+                ledger: try path.database.configuration(), projection: try path.projectionDatabase.configuration())
+            let report = try await rebuilder.rebuildAll { _ in true }
+            #expect(report.wallets == 3 && report.discrepancies.map(\.walletID) == [wallets[1]])
+            let one = try #require(try await rebuilder.rebuild(wallets[1]))
+            #expect(one.wallets == 0 && one.entries == 0 && one.discrepancies == report.discrepancies)
+            #expect(try path.projectedNumber(rows) == kept && kept > 0)
+            #expect(try await Self.disagreements(path).allSatisfy { $0.walletID == wallets[1] })
+        }
+    }
+
     @Test func theProjectorTells() async throws {
         try await EventPath.run { path in
             let keeper = try Self.keeper(path, shortestSweep: .seconds(3600))
