@@ -49,7 +49,7 @@ enum WorkerCommand {
         let projector = try Projector(
             configuration: context.projectorConfiguration(stream), database: context.projection,
             connection: consuming, logger: context.logger, metrics: context.metrics,
-            onApplied: { totals.noticed($0) })
+            onApplied: { totals.noticed($0) }, unpublishedSeconds: { relay.waitingSeconds })
         let rebuilds = RebuildWorker(
             configuration: context.rebuildConfiguration, ledger: context.ledger, projection: context.projection,
             assets: context.assets, logger: context.logger, metrics: context.metrics)

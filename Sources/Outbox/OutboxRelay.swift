@@ -4,6 +4,7 @@ public import Messaging
 public import Observability
 public import Postgres
 public import Runtime
+import Synchronization
 
 /// Brings committed events from the outbox into JetStream. Any number of relays may work at once.
 ///
@@ -24,6 +25,8 @@ public final class OutboxRelay: Service {
     private let logger: Logger
     private let metrics: RelayMetrics
     private let stopping = StopSignal()
+    /// When the oldest row was written that waits to be published for the first time; nil when none waits.
+    private let waitingSince = Mutex<ContinuousClock.Instant?>(nil)
 
     /// A relay between `pool`, whose connections know `statements`, and `connection`.
     /// `onLoss` is called when the stream was found to have lost messages: the projections should be compared
@@ -46,6 +49,13 @@ public final class OutboxRelay: Service {
 
     /// Why nothing can be published now, such as a stream that the broker refuses; nil while all is well.
     public var streamReason: String? { watch.unreadiness }
+
+    /// For how long the oldest event has waited to be published for the first time, in seconds; 0 when none waits.
+    /// Goes on growing while the outbox cannot be looked at.
+    public var waitingSeconds: Double {
+        guard let since = waitingSince.withLock({ $0 }) else { return 0 }
+        return Double((ContinuousClock.now - since).wholeMilliseconds) / 1000
+    }
 
     /// Works until `stop()`; the chunk in hand is finished first.
     public func run() async throws {
@@ -226,6 +236,8 @@ public final class OutboxRelay: Service {
                 let backlog = try await store.backlog()
                 metrics.entries.set(backlog.entries)
                 metrics.oldestSeconds.set(backlog.oldestSeconds)
+                let oldest = backlog.oldestNewSeconds.map { ContinuousClock.now - .seconds(max(0, $0)) }
+                waitingSince.withLock { $0 = oldest }
             } catch {
                 logger.debug("outbox housekeeping failed", ["error": .describing(error)])
             }

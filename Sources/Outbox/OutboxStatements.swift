@@ -36,10 +36,11 @@ enum OutboxStatements {
             ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED)
         """,
         "outbox_backlog": """
-        SELECT
-            (SELECT count(*) FROM (SELECT FROM ledger.outbox WHERE published_at IS NULL LIMIT $1) w),
-            coalesce(extract(epoch FROM now() - (
-                SELECT created_at FROM ledger.outbox WHERE published_at IS NULL ORDER BY created_at LIMIT 1)), 0)::int8
+        SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::int8,
+            extract(epoch FROM now() - (min(created_at) FILTER (WHERE drive = 0)))::int8
+        FROM (
+            SELECT created_at, drive FROM ledger.outbox WHERE published_at IS NULL ORDER BY created_at LIMIT $1
+        ) w
         """,
         "lock_stream_setup": "SELECT pg_advisory_xact_lock(hashtextextended('wallet stream setup', 0))",
         "known_stream": "SELECT created, last_sequence FROM ledger.outbox_streams WHERE stream = $1",

@@ -11,6 +11,16 @@ struct OutboxRow: Sendable {
     let messages: [UInt8]
 }
 
+/// The rows that wait to be published.
+struct OutboxBacklog: Sendable {
+    let entries: Int
+    /// The age of the oldest.
+    let oldestSeconds: Int
+    /// The age of the oldest that is not sent again after a loss; nil when there is none among those looked at. What is
+    /// sent again says nothing about the projections: they had it, or the auditor's sweep brings it.
+    let oldestNewSeconds: Int64?
+}
+
 /// The relay's statements.
 struct OutboxStore: Sendable {
     let pool: PostgresPool
@@ -109,13 +119,15 @@ struct OutboxStore: Sendable {
         }
     }
 
-    /// How many rows wait, counted up to `backlogMax`, and for how long the oldest.
-    func backlog() async throws -> (entries: Int, oldestSeconds: Int) {
+    /// Looks at the rows that wait, the oldest first and up to `backlogMax`.
+    func backlog() async throws -> OutboxBacklog {
         try await pool.withConnection { connection in
             let parameters = PostgresParameters()
             parameters.append(int8: Int64(Self.backlogMax))
             let result = try connection.query("outbox_backlog", parameters)
-            return (try result.int(0, 0), try result.int(0, 1))
+            return OutboxBacklog(
+                entries: try result.int(0, 0), oldestSeconds: try result.int(0, 1),
+                oldestNewSeconds: try result.optionalInt64(0, 2))
         }
     }
 

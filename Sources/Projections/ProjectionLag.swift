@@ -1,21 +1,20 @@
 import Ledger
-import Messaging
 import Observability
 import Runtime
 import Synchronization
 
-/// How far the projections are behind the stream.
+/// How far the projections are behind the ledger.
 public struct ProjectionLag: Hashable, Sendable {
-    /// Messages that no projector has acknowledged yet.
+    /// Messages of the stream that no projector has acknowledged yet.
     public let messages: Int
     /// Their events; estimated from the messages seen so far.
     public let events: Int
-    /// The age of what was applied last; 0 when everything is applied.
+    /// The greatest age of an event that may not be applied yet, be it in the stream or before it; 0 when all are.
     public let seconds: Double
 }
 
-/// Keeps the projections' lag up to date: what the consumer still has to deliver, and how old the newest applied event
-/// is.
+/// Keeps the projections' lag up to date: what the consumer still has to deliver, how old the newest applied event is,
+/// and for how long events wait on their way into the stream.
 final class LagGauge: Sendable {
     private struct State {
         var lag: ProjectionLag?
@@ -27,13 +26,16 @@ final class LagGauge: Sendable {
     }
 
     private let clock: Clock
+    private let unpublishedSeconds: @Sendable () -> Double
     private let state: Mutex<State>
     private let messages: Gauge
     private let events: Gauge
     private let seconds: Gauge
 
-    init(clock: Clock, _ registry: MetricsRegistry) {
+    /// `unpublishedSeconds` tells for how long the oldest event has waited that is not in the stream.
+    init(clock: Clock, _ registry: MetricsRegistry, unpublishedSeconds: @escaping @Sendable () -> Double) {
         self.clock = clock
+        self.unpublishedSeconds = unpublishedSeconds
         state = Mutex(State(caughtUpAt: clock.monotonicNanoseconds()))
         messages = registry.gauge(
             "wallet_projection_lag_messages", "Messages that no projector has acknowledged yet.")
@@ -41,10 +43,12 @@ final class LagGauge: Sendable {
             "wallet_projection_lag_events",
             "Events that are not projected yet; estimated from the messages seen so far.")
         seconds = registry.gauge(
-            "wallet_projection_lag_seconds", "Age of the newest projected event; 0 when all are projected.")
+            "wallet_projection_lag_seconds",
+            "Greatest age of an event that may not be projected yet, also of those that wait in the outbox; 0 when all "
+                + "are projected.")
     }
 
-    /// The lag at the last look; nil before the first.
+    /// The lag at the last look; nil until the consumer was seen.
     var current: ProjectionLag? { state.withLock { $0.lag } }
 
     /// Takes in what was applied.
@@ -58,11 +62,12 @@ final class LagGauge: Sendable {
         }
     }
 
-    /// Takes in what the consumer has left.
-    func looked(_ info: ConsumerInfo) {
+    /// Takes in how many messages the consumer has left; nil when it cannot be asked. Then there may be some, and what
+    /// is known of them only gets older.
+    func looked(left: Int?) {
         let now = clock.monotonicNanoseconds()
         let wall = clock.wallMicroseconds()
-        let left = Int(clamping: info.pending + info.ackPending)
+        let unpublished = unpublishedSeconds()
         let lag = state.withLock { state in
             var age = 0.0
             if left == 0 {
@@ -72,9 +77,11 @@ final class LagGauge: Sendable {
                 age = Double(now - state.caughtUpAt) / 1e9
                 if let newest = state.newestApplied { age = min(age, max(0, Double(wall - newest) / 1e6)) }
             }
+            let messages = left ?? state.lag?.messages ?? 0
             let lag = ProjectionLag(
-                messages: left, events: Int((Double(left) * state.eventsPerMessage).rounded(.up)), seconds: age)
-            state.lag = lag
+                messages: messages, events: Int((Double(messages) * state.eventsPerMessage).rounded(.up)),
+                seconds: max(age, unpublished))
+            if left != nil || state.lag != nil { state.lag = lag }
             return lag
         }
         messages.set(lag.messages)

@@ -27,11 +27,13 @@ public final class Projector: Service {
     private let isStoring = Atomic<Bool>(false)
 
     /// A projector that reads over `connection` and writes to `database`. `onApplied` is told of events after the
-    /// transaction that stored them.
+    /// transaction that stored them. `unpublishedSeconds` tells for how long the oldest event has waited that is not in
+    /// the stream yet, which counts as lag, too.
     public init(
         configuration: ProjectorConfiguration, database: PostgresConfiguration, connection: NATSConnection,
         clock: Clock = .system, logger: Logger, metrics registry: MetricsRegistry,
-        onApplied: @escaping @Sendable ([WalletEvent]) -> Void = { _ in }
+        onApplied: @escaping @Sendable ([WalletEvent]) -> Void = { _ in },
+        unpublishedSeconds: @escaping @Sendable () -> Double
     ) throws {
         self.configuration = configuration
         self.onApplied = onApplied
@@ -40,10 +42,10 @@ public final class Projector: Service {
         self.logger = logger.with(["component": "projector"])
         self.registry = registry
         metrics = ProjectorMetrics(registry)
-        lagGauge = LagGauge(clock: clock, registry)
+        lagGauge = LagGauge(clock: clock, registry, unpublishedSeconds: unpublishedSeconds)
     }
 
-    /// How far the projections were behind at the last look; nil before the first.
+    /// How far the projections were behind at the last look; nil until the consumer was seen.
     public var lag: ProjectionLag? { lagGauge.current }
 
     /// Why the projections should not be relied on now; nil when they may be.
@@ -52,7 +54,7 @@ public final class Projector: Service {
         guard let lag else { return "the consumer has not been seen yet" }
         let limit = Double(configuration.lagLimit.wholeMilliseconds) / 1000
         guard lag.seconds > limit else { return nil }
-        return "\(lag.messages) messages behind, by \(Int(lag.seconds)) s"
+        return "behind by \(Int(lag.seconds)) s, with \(lag.messages) messages in the stream"
     }
 
     /// Works until `stop()`; the batch in hand is finished first.
@@ -168,16 +170,20 @@ public final class Projector: Service {
     private func watchLag() {
         let admin = JetStreamAdmin(connection: connection, logger: logger)
         while !stopping.isStopped {
-            if connection.isConnected {
-                do {
-                    let info = try admin.consumerInfo(
-                        stream: configuration.stream.name, consumer: configuration.consumer.name)
-                    if let info { lagGauge.looked(info) }
-                } catch {
-                    logger.debug("the consumer's lag cannot be learned", ["error": .describing(error)])
-                }
-            }
+            lagGauge.looked(left: connection.isConnected ? messagesLeft(admin) : nil)
             stopping.wait(for: configuration.lagInterval)
+        }
+    }
+
+    /// Messages that the consumer has to deliver or waits for acknowledgements of; nil when it cannot be asked.
+    private func messagesLeft(_ admin: JetStreamAdmin) -> Int? {
+        do {
+            let info = try admin.consumerInfo(
+                stream: configuration.stream.name, consumer: configuration.consumer.name)
+            return info.map { Int(clamping: $0.pending + $0.ackPending) }
+        } catch {
+            logger.debug("the consumer's lag cannot be learned", ["error": .describing(error)])
+            return nil
         }
     }
 }

@@ -96,6 +96,7 @@ import Testing
             try await eventually("the stream is full") { rig.count("wallet_outbox_stream_full_total") > 0 }
             #expect(try rig.waiting() > 0)
             try await eventually("it is told") { rig.log.contains("outbox rows are tried again") }
+            try await eventually("the oldest gets older") { relay.waitingSeconds > 1 }
             try await rig.stop(relay)
             // An operator gives it more room.
             try await rig.startRelay()
@@ -185,8 +186,16 @@ import Testing
             // Done once, and not again before the rows are handed out again.
             #expect(try await store.redrive(piece: 5) == 0)
             #expect(try rig.number("SELECT count(*) FROM ledger.outbox WHERE drive = 1") == 15)
+            // Those that were written last have not been published yet.
+            try rig.execute(
+                """
+                UPDATE ledger.outbox SET created_at = now() - interval '1 minute' * CASE drive WHEN 1 THEN 9 ELSE 2 END
+                """)
             let backlog = try await store.backlog()
-            #expect(backlog.entries == 25 && backlog.oldestSeconds >= 0)
+            #expect(backlog.entries == 25 && backlog.oldestSeconds >= 540)
+            #expect(try #require(backlog.oldestNewSeconds) < 540 && backlog.oldestNewSeconds ?? 0 >= 120)
+            try rig.execute("UPDATE ledger.outbox SET published_at = now() WHERE drive = 0")
+            #expect(try await store.backlog().oldestNewSeconds == nil)
             let stopping = StopSignal()
             stopping.stop()
             await #expect(throws: CancellationError.self) { try await store.redrive(until: stopping) }

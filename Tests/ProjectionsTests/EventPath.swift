@@ -153,20 +153,22 @@ final class EventPath: Sendable {
 
     func startProjector(
         eventsPerTransaction: Int = 500, consumerPatience: Duration = .seconds(60),
-        onApplied: @escaping @Sendable ([WalletEvent]) -> Void = { _ in }
+        lagLimit: Duration = .seconds(30), onApplied: @escaping @Sendable ([WalletEvent]) -> Void = { _ in },
+        unpublishedSeconds: @escaping @Sendable () -> Double = { 0 }
     ) async throws -> Projector {
         var configuration = ProjectorConfiguration(
             stream: streamConfiguration(), consumer: Self.consumerConfiguration)
         configuration.eventsPerTransaction = eventsPerTransaction
         configuration.consumerPatience = consumerPatience
         configuration.lagInterval = .milliseconds(100)
+        configuration.lagLimit = lagLimit
         configuration.pullExpires = .milliseconds(1500)
         configuration.pullHeartbeat = .milliseconds(500)
         return start(
             try Projector(
                 configuration: configuration, database: try projectionDatabase.configuration(),
                 connection: try await connect("consume"), logger: logger, metrics: metrics,
-                onApplied: onApplied))
+                onApplied: onApplied, unpublishedSeconds: unpublishedSeconds))
     }
 
     func count(_ name: String, _ labels: MetricsRegistry.Labels = [:]) -> Int {

@@ -1,5 +1,6 @@
 import Ledger
 import Messaging
+import Outbox
 import TestSupport
 import Testing
 
@@ -31,6 +32,27 @@ import Testing
             try await eventually("no lag is left") {
                 projector.lag == ProjectionLag(messages: 0, events: 0, seconds: 0) && projector.lagReason == nil
             }
+        }
+    }
+
+    /// The consumer cannot be asked and has nothing left anyway: what waits in the outbox is what is behind.
+    @Test func whatDoesNotReachTheStreamIsLag() async throws {
+        try await EventPath.run { path in
+            let relay = try await path.startRelay()
+            let projector = try await path.startProjector(
+                lagLimit: .seconds(1), unpublishedSeconds: { relay.waitingSeconds })
+            let wallets = try await path.openMany(2)
+            try await path.expectBooksToAgree()
+            try await eventually("no lag is left") { projector.lagReason == nil && projector.lag?.seconds == 0 }
+            let broker = try await path.broker()
+            try await blocking { broker.kill() }
+            try await path.traffic(wallets, rounds: 2)
+            try await eventually("the outbox is behind") { relay.waitingSeconds > 1 }
+            try await eventually("the lag grows") { projector.lag?.seconds ?? 0 > 2 && projector.lagReason != nil }
+            try await blocking { try broker.start() }
+            try await path.expectBooksToAgree()
+            try await eventually("no lag is left") { projector.lagReason == nil && projector.lag?.seconds == 0 }
+            #expect(relay.waitingSeconds == 0)
         }
     }
 
