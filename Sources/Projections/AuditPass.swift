@@ -106,8 +106,10 @@ final class AuditPass {
         summary = Summary()
     }
 
+    /// The end of a sweep. It may be tried again when it fails: what was found is forgotten only once it is kept.
     func endSweep() throws -> Summary {
-        try table.replace(by: drifts.endSweep())
+        try table.replace(by: drifts.found)
+        drifts.endSweep()
         summary.took = .nanoseconds(Int64(clamping: clock.monotonicNanoseconds() - began))
         return summary
     }

@@ -9,7 +9,8 @@ struct DriftLog {
     private let logger: Logger
     private let metrics: AuditorMetrics
     private var known: Set<Drift> = []
-    private var seen: Set<Drift> = []
+    /// What this sweep has seen so far.
+    private(set) var found: Set<Drift> = []
     private var wallets: Set<WalletID> = []
 
     init(logger: Logger, metrics: AuditorMetrics) {
@@ -18,8 +19,8 @@ struct DriftLog {
     }
 
     mutating func add(_ drift: Drift) {
-        if seen.count < Self.memory {
-            seen.insert(drift)
+        if found.count < Self.memory {
+            found.insert(drift)
             wallets.insert(drift.walletID)
         }
         guard !known.contains(drift) else { return }
@@ -34,12 +35,11 @@ struct DriftLog {
             ])
     }
 
-    /// The end of a sweep over all wallets: what it did not see any more is over. Returns what it saw.
-    mutating func endSweep() -> Set<Drift> {
+    /// The end of a sweep over all wallets: what it did not see any more is over.
+    mutating func endSweep() {
         metrics.driftingWallets.set(wallets.count)
-        known = seen
-        seen.removeAll()
+        known = found
+        found.removeAll()
         wallets.removeAll()
-        return known
     }
 }

@@ -150,6 +150,22 @@ import Testing
         }
     }
 
+    @Test func whatASweepFoundIsKeptUntilItIsWritten() async throws {
+        try await EventPath.run { path in
+            let wallets = try await path.openMany(2)
+            try await Self.projectAll(path)
+            try path.execute("UPDATE ledger.wallets SET balance = balance + 1 WHERE id = '\(wallets[0])'")
+            try path.executeOnProjections("ALTER TABLE projection.drift ADD CONSTRAINT no_drift CHECK (kind = 'none')")
+            _ = try Self.start(path)
+            try await eventually("the sweep cannot end") { path.log.text.contains("auditing failed") }
+            try path.executeOnProjections("ALTER TABLE projection.drift DROP CONSTRAINT no_drift")
+            try await Self.sweep(path)
+            #expect(path.log.text.contains("auditing works again"))
+            #expect(try path.projectedNumber("SELECT count(*) FROM projection.drift") == 1)
+            #expect(Self.drift(path, .state) == 1)
+        }
+    }
+
     @Test func aWishForAFullSweepIsHeard() async throws {
         try await EventPath.run { path in
             _ = try await path.openMany(3)
