@@ -116,7 +116,7 @@ public final class Auditor: Service {
         }
         if wasFast {
             logger.info(
-                "full sweep ended", ["wallets": .int(summary.wallets), "seconds": .milliseconds(summary.took)])
+                "full sweep ended", ["wallets": .int(summary.wallets), "took_ms": .milliseconds(summary.took)])
         }
         return summary.took
     }

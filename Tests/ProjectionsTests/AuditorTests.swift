@@ -173,6 +173,8 @@ import Testing
             try await Self.sweep(path)
             auditor.requestFullSweep()
             try await eventually("it ends") { path.log.text.contains("full sweep ended") }
+            let line = path.log.text.split(separator: "\n").first { $0.contains("full sweep ended") }
+            #expect(line?.contains("\"took_ms\":") == true && line?.contains("seconds") == false)
         }
     }
 
