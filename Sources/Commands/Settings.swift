@@ -142,7 +142,7 @@ public enum Settings {
         ) { Asset(code: $0, scale: 0) != nil }, allowsEmpty: true)
     static let userMaxDeliveries = ConfigurationKey<Int>.int(
         "WALLET_USER_MAX_DELIVERIES", default: 20, in: 1...10_000,
-        "How often an event of a user that fails is delivered before it is put aside.")
+        "How often a worker has an event of a user refused before it puts it aside.")
 
     static let logLevel = ConfigurationKey<Logger.Level>.choice(
         "WALLET_LOG_LEVEL", default: .info, "Lines below it are not written.")

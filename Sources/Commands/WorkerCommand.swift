@@ -111,7 +111,7 @@ extension ProcessContext {
             stream: configuration[Settings.userStream], subject: configuration[Settings.userSubject],
             consumer: configuration[Settings.userConsumer])
         provisioner.createsStream = configuration[Settings.userStreamCreate]
-        provisioner.deliveriesMax = configuration[Settings.userMaxDeliveries]
+        provisioner.refusalsMax = configuration[Settings.userMaxDeliveries]
         return Provisioner(
             configuration: provisioner, users: UserProvisioning(assets: userAssets, writer: writer), pool: pool,
             connection: connection, logger: logger, metrics: metrics)

@@ -10,8 +10,8 @@ public struct ProvisionerConfiguration: Sendable {
     public var consumer: String
     /// Whether a missing stream is made; otherwise it is waited for.
     public var createsStream = false
-    /// How often an event that fails is delivered before it becomes a dead letter.
-    public var deliveriesMax = 20
+    /// How often ledger or database refuse an event before it becomes a dead letter.
+    public var refusalsMax = 20
     /// When a failed event comes again: after its first delivery, then each time twice as long.
     public var redelivery: Duration = .milliseconds(500)
     /// The longest time until a failed event comes again.

@@ -8,6 +8,7 @@ struct UserMessages: Sendable {
     let letters: ProvisioningLetters
     let logger: Logger
     let metrics: ProvisionerMetrics
+    private let refusals = RefusalCounts()
 
     /// One event of one message.
     private struct Unit: Sendable {
@@ -81,8 +82,9 @@ struct UserMessages: Sendable {
         case .unavailable(let reason): finding.again = reason
         case .impossible(let reason): bury(reason)
         case .failed(let reason):
-            if message.deliveryCount >= UInt64(max(1, configuration.deliveriesMax)) {
-                bury("failed at delivery \(message.deliveryCount): \(reason)")
+            let count = refusals.add(message.identity, index: unit.index)
+            if count >= configuration.refusalsMax {
+                bury("refused \(count) times: \(reason)")
             } else {
                 finding.again = reason
             }
@@ -118,8 +120,15 @@ struct UserMessages: Sendable {
                 "a user event was put aside",
                 ["sequence": sequence, "index": .int(dead.index), "reason": .string(dead.reason)])
         }
+        refusals.forget(message.identity)
         // Unanswered messages only come again.
         if finding.dead.isEmpty { message.ack() } else { message.term() }
         return true
+    }
+}
+
+extension IncomingMessage {
+    fileprivate var identity: RefusalCounts.Message {
+        RefusalCounts.Message(sequence: streamSequence, storedAt: storedAtMicroseconds)
     }
 }

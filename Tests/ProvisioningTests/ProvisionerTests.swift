@@ -52,7 +52,7 @@ import Testing
             try await rig.makeStream()
             var configuration = ProvisioningRig.configuration
             // An outage says nothing about the events: it does not count, however long it is.
-            configuration.deliveriesMax = 1
+            configuration.refusalsMax = 1
             try await rig.startWorker(configuration)
             try await rig.publish([ProvisioningRig.event("first")])
             try await rig.expect(1, Self.wallets)
@@ -65,6 +65,26 @@ import Testing
             try await rig.expect(1, Self.letters)
             try await rig.expectAllAnswered()
             #expect(try rig.number(Self.letters + " WHERE convert_from(payload, 'UTF8') = 'garbage'") == 1)
+        }
+    }
+
+    /// JetStream counts the deliveries of an outage, too: they are no refusals.
+    @Test func deliveriesInAnOutageAreNoRefusals() async throws {
+        try await ProvisioningRig.run { rig in
+            try await rig.makeStream()
+            try rig.execute("ALTER TABLE ledger.wallets ADD CONSTRAINT no_poison CHECK (owner_id <> 'poison')")
+            var configuration = ProvisioningRig.configuration
+            configuration.refusalsMax = 4
+            try await rig.startWorker(configuration)
+            try await rig.publish([ProvisioningRig.event("first")])
+            try await rig.expect(1, Self.wallets)
+            try await rig.proxy.refuse()
+            try await rig.publish([ProvisioningRig.event("poison")])
+            try await eventually("it was given back") { rig.count("wallet_provisioning_retries_total") >= 5 }
+            let before = rig.count("wallet_provisioning_retries_total")
+            rig.proxy.resume()
+            try await rig.expect(1, Self.letters + " WHERE attempts >= \(before + 4) AND reason LIKE '%no_poison%'")
+            try await rig.expectAllAnswered()
         }
     }
 
@@ -92,7 +112,7 @@ import Testing
             try await rig.makeStream()
             try rig.execute("ALTER TABLE ledger.wallets ADD CONSTRAINT no_poison CHECK (owner_id <> 'poison')")
             var configuration = ProvisioningRig.configuration
-            configuration.deliveriesMax = 3
+            configuration.refusalsMax = 3
             try await rig.startWorker(configuration)
             try await rig.publish([ProvisioningRig.event("poison"), ProvisioningRig.event("fine")])
             try await rig.expect(1, Self.letters + " WHERE attempts = 3 AND reason LIKE '%no_poison%'")
