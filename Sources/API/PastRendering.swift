@@ -166,8 +166,8 @@ extension Answer {
             for totals in periods {
                 writer.beginObject()
                 writer.member("period", String(totals.begin.text.prefix(period == .day ? 10 : 7)))
-                writer.money("debit_amount", totals.debitAmount, of: wallet.asset)
-                writer.money("credit_amount", totals.creditAmount, of: wallet.asset)
+                writer.member("debit_amount", totals.debitAmount.text(scale: wallet.asset.scale))
+                writer.member("credit_amount", totals.creditAmount.text(scale: wallet.asset.scale))
                 writer.member("debit_count", totals.debitCount)
                 writer.member("credit_count", totals.creditCount)
                 writer.endObject()
@@ -184,7 +184,7 @@ extension Answer {
             writer.beginObject()
             writer.member("asset", account.asset.code)
             writer.member("account", account.account.text)
-            writer.money("balance", account.balance, of: account.asset)
+            writer.member("balance", account.balance.text(scale: account.asset.scale))
             writer.endObject()
         }
     }

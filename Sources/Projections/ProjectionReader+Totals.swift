@@ -38,10 +38,10 @@ public struct PeriodTotals: Hashable, Sendable {
     public let debitCount: Int64
     /// How many bookings took money out.
     public let creditCount: Int64
-    /// Money that came in, in minor units; no more than `Money.largest` is told.
-    public let debitAmount: Int128
-    /// Money that went out, in minor units; no more than `Money.largest` is told.
-    public let creditAmount: Int128
+    /// Money that came in.
+    public let debitAmount: MoneyTotal
+    /// Money that went out.
+    public let creditAmount: MoneyTotal
 }
 
 /// Totals of a wallet.
@@ -58,8 +58,8 @@ public struct OutsideAccount: Hashable, Sendable {
     public let asset: Asset
     /// `.world` or `.system`.
     public let account: Account
-    /// Its balance in minor units: what wallets have came from there. No more than `Money.largest` is told.
-    public let balance: Int128
+    /// Its balance: what wallets have came from there.
+    public let balance: MoneyTotal
 }
 
 extension ProjectionReader {
@@ -79,7 +79,7 @@ extension ProjectionReader {
                 PeriodTotals(
                     begin: Timestamp(microseconds: try result.timestamp(row, 0)),
                     debitCount: try result.int64(row, 1), creditCount: try result.int64(row, 2),
-                    debitAmount: try result.int128(row, 3), creditAmount: try result.int128(row, 4))
+                    debitAmount: try result.total(row, 3), creditAmount: try result.total(row, 4))
             }
             return WalletTotals(version: try checkpoint.int64(0, 0), periods: periods)
         }
@@ -98,7 +98,7 @@ extension ProjectionReader {
                 }
                 return OutsideAccount(
                     asset: asset, account: try result.text(row, 1) == "system" ? .system : .world,
-                    balance: try result.int128(row, 2))
+                    balance: try result.total(row, 2))
             }
         }
     }
@@ -111,5 +111,16 @@ extension ProjectionReader {
             let result = try connection.query("wallets_of_transfer", parameters)
             return try (0..<result.rowCount).map { WalletID(RawUUID(bits: try result.uuid($0, 0))) }
         }
+    }
+}
+
+extension PostgresResult {
+    /// A `numeric` that the statement gives as text.
+    fileprivate func total(_ row: Int, _ column: Int) throws -> MoneyTotal {
+        let text = try text(row, column)
+        guard let total = MoneyTotal(text: text) else {
+            throw LedgerStoreError.inconsistent("\(text) is no sum of minor units")
+        }
+        return total
     }
 }

@@ -4,19 +4,19 @@ import Postgres
 
 /// Compares a wallet's totals with its journal. Belongs to the thread of the audit.
 final class TotalsAudit {
-    /// Sums as the journal gives them; nil when they are beyond all bounds.
+    /// Sums as the journal gives them.
     private struct Day: Hashable {
         var debitCount: Int64 = 0
         var creditCount: Int64 = 0
-        var debitAmount: Int128? = 0
-        var creditAmount: Int128? = 0
+        var debitAmount = MoneyTotal()
+        var creditAmount = MoneyTotal()
     }
 
     private let connection: PostgresConnection
     private let parameters = PostgresParameters()
     private var days: [String: Day] = [:]
-    private var world: Int128? = 0
-    private var system: Int128? = 0
+    private var world = MoneyTotal()
+    private var system = MoneyTotal()
 
     private static let statements = [
         "totals_of", "totals_days_of",
@@ -34,8 +34,8 @@ final class TotalsAudit {
     /// Begins with a wallet.
     func begin() {
         days.removeAll()
-        world = 0
-        system = 0
+        world = MoneyTotal()
+        system = MoneyTotal()
     }
 
     /// Goes on by entries.
@@ -46,17 +46,17 @@ final class TotalsAudit {
             var day = days[Self.day(record.entry.occurredAt)] ?? Day()
             if amount > 0 {
                 day.debitCount += 1
-                day.debitAmount = Self.sum(day.debitAmount, amount)
+                day.debitAmount.add(amount)
             } else {
                 day.creditCount += 1
-                day.creditAmount = Self.sum(day.creditAmount, -amount)
+                day.creditAmount.add(-amount)
             }
             days[Self.day(record.entry.occurredAt)] = day
             for line in record.entry.lines(creation: record.creation) {
                 switch line.account {
                 case .wallet: continue
-                case .world: world = Self.sum(world, line.amount)
-                case .system: system = Self.sum(system, line.amount)
+                case .world: world.add(line.amount)
+                case .system: system.add(line.amount)
                 }
             }
         }
@@ -83,7 +83,7 @@ final class TotalsAudit {
         var drifts: [Drift] = []
         for (what, column, sum) in [("world", 1, world), ("system", 2, system)] {
             let text = try stored.text(0, column)
-            if let sum, text != "\(sum)" {
+            if text != "\(sum)" {
                 drifts.append(drift("the share of \(what) is \(text), in the journal \(sum) minor units"))
             }
         }
@@ -96,8 +96,7 @@ final class TotalsAudit {
                 && counted.int64(row, 2) == journal.creditCount
             let amounts = (try counted.text(row, 3), try counted.text(row, 4))
             let sameAmounts =
-                (journal.debitAmount.map { "\($0)" == amounts.0 } ?? true)
-                && (journal.creditAmount.map { "\($0)" == amounts.1 } ?? true)
+                amounts.0 == "\(journal.debitAmount)" && amounts.1 == "\(journal.creditAmount)"
             if !sameCounts || !sameAmounts { drifts.append(drift("the totals of \(day) are not the journal's")) }
         }
         for day in rest.keys.sorted() { drifts.append(drift("the totals of \(day) are missing")) }
@@ -118,9 +117,4 @@ final class TotalsAudit {
 
     /// The day in UTC, as PostgreSQL writes it.
     private static func day(_ moment: Timestamp) -> String { String(moment.text.prefix(10)) }
-
-    private static func sum(_ total: Int128?, _ amount: Int128) -> Int128? {
-        guard let (sum, isTooLarge) = total?.addingReportingOverflow(amount), !isTooLarge else { return nil }
-        return sum
-    }
 }

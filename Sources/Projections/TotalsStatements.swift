@@ -120,7 +120,7 @@ enum TotalsStatements {
         """
         SELECT date_trunc('\(unit)', d.day::timestamp) AT TIME ZONE 'UTC' AS period,
             sum(d.debit_count)::int8, sum(d.credit_count)::int8,
-            least(sum(d.debit_amount), repeat('9', 38)::numeric), least(sum(d.credit_amount), repeat('9', 38)::numeric)
+            sum(d.debit_amount)::text, sum(d.credit_amount)::text
         FROM projection.totals_daily d
         WHERE d.wallet_id = $1
             AND ($2::timestamptz IS NULL OR d.day < date_trunc('\(unit)', $2 AT TIME ZONE 'UTC')::date)
@@ -130,7 +130,7 @@ enum TotalsStatements {
         """
     }
 
-    /// Reads of `ProjectionReader`.
+    /// Reads of `ProjectionReader`. Sums travel as text here, too.
     static let reader: [String: String] = [
         "totals_by_day": periods("day"),
         "totals_by_month": periods("month"),
@@ -143,8 +143,7 @@ enum TotalsStatements {
         SELECT wallet_id FROM projection.transfers WHERE transfer_id = $1 ORDER BY wallet_id LIMIT 16
         """,
         "outside_accounts": """
-        SELECT asset, account, greatest(least(balance, repeat('9', 38)::numeric), -repeat('9', 38)::numeric)
-        FROM projection.outside_accounts ORDER BY asset, account
+        SELECT asset, account, balance::text FROM projection.outside_accounts ORDER BY asset, account
         """,
     ]
 }

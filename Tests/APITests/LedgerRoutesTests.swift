@@ -191,6 +191,29 @@ import Testing
         }
     }
 
+    @Test func totalsHaveNoLargestSum() async throws {
+        try await Installation.run { site in
+            let (path, id) = try await site.open()
+            let largest = Money.text(Money.largest, scale: 2)
+            for direction in ["debit", "credit", "debit", "credit"] {
+                _ = try await site.transfer(path, direction, #"{"amount":"\#(largest)","status":"completed"}"#)
+            }
+            let (_, other) = try await site.open(largest)
+            let (_, third) = try await site.open(largest)
+            for wallet in [id, other, third] {
+                let rebuild = "/v1/admin/projections/rebuild/\(wallet.text)"
+                #expect(await site.send("POST", rebuild, headers: Self.ann).status == 200)
+            }
+            let twice = "1\(String(repeating: "9", count: 36)).98"
+            let totals = try await site.send("GET", "\(path)/analytics").json["items"]?.array ?? []
+            // Two if midnight came in between.
+            #expect(totals.count == 2 || text(totals.first, "debit_amount") == twice)
+            #expect(totals.count == 2 || text(totals.first, "credit_amount") == twice)
+            let world = try await site.send("GET", "/v1/admin/world", headers: Self.ann).json
+            #expect(text(world["items"]?.array?.first, "balance") == "-\(twice)")
+        }
+    }
+
     @Test func operatorsLookAfterOutboxAndProjections() async throws {
         try await Installation.run { site in
             let (path, id) = try await site.open("5")

@@ -253,9 +253,16 @@ extension EventPath {
     func transfer(_ wallet: WalletID, _ direction: Direction, _ cents: Int, atOnce: Bool = false) async throws
         -> TransferID
     {
+        try await transfer(wallet, direction, amount(cents), atOnce: atOnce)
+    }
+
+    @discardableResult
+    func transfer(
+        _ wallet: WalletID, _ direction: Direction, _ amount: DecimalAmount, atOnce: Bool
+    ) async throws -> TransferID {
         let id = TransferID(ids.next())
         let order = TransferOrder(
-            id: id, hasClientID: true, direction: direction, amount: amount(cents), settlesAtOnce: atOnce,
+            id: id, hasClientID: true, direction: direction, amount: amount, settlesAtOnce: atOnce,
             expiry: .never, description: "lunch", metadata: nil)
         try await submit(
             Ledger.Operation(
