@@ -70,15 +70,18 @@ struct BodyReader {
         }
     }
 
-    /// Reads one value. One of the wrong kind is noted and skipped; false then.
+    /// Reads one value. What spoils this value and not the document is noted, and the value skipped; false then.
     mutating func attempt(_ read: (inout BodyReader) throws(JSONError) -> Void) throws(JSONError) -> Bool {
+        let place = reader.place
         do throws(JSONError) {
             try read(&self)
             return true
         } catch {
-            guard case .wrongKind = error.kind else { throw error }
+            switch error.kind {
+            case .wrongKind, .nulCharacter, .loneSurrogate, .tooDeep: try reader.skipValue(from: place)
+            default: throw error
+            }
             note(error)
-            try reader.skipValue()
             return false
         }
     }

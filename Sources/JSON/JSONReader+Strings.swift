@@ -156,17 +156,23 @@ extension JSONReader {
     ) throws(JSONError) -> Int {
         var value = try hexadecimal(at: index, limit: limit)
         var next = index + 6
-        if value & 0xFC00 == 0xD800 {
-            guard next + 1 < limit, bytes[next] == UInt8(ascii: "\\"), bytes[next + 1] == UInt8(ascii: "u") else {
-                throw error(.loneSurrogate, at: index)
-            }
+        if value & 0xFC00 == 0xD800, next + 1 < limit, bytes[next] == UInt8(ascii: "\\"),
+            bytes[next + 1] == UInt8(ascii: "u")
+        {
             let low = try hexadecimal(at: next, limit: limit)
-            guard low & 0xFC00 == 0xDC00 else { throw error(.loneSurrogate, at: index) }
-            value = 0x10000 + (value & 0x3FF) << 10 + (low & 0x3FF)
-            next += 6
+            if low & 0xFC00 == 0xDC00 {
+                value = 0x10000 + (value & 0x3FF) << 10 + (low & 0x3FF)
+                next += 6
+            }
         }
-        guard value != 0 else { throw error(.nulCharacter, at: index) }
-        guard let scalar = Unicode.Scalar(value) else { throw error(.loneSurrogate, at: index) }
+        // Half of a pair has no scalar.
+        guard value != 0, let scalar = Unicode.Scalar(value) else {
+            guard acceptsAnyText else { throw error(value == 0 ? .nulCharacter : .loneSurrogate, at: index) }
+            // A stand-in that no text holds: member names that differ still do.
+            output.append(0)
+            output.append(contentsOf: bytes[index + 2..<index + 6].map { $0 | 0x20 })
+            return index + 6
+        }
         output.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
         return next
     }

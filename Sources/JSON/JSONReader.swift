@@ -21,7 +21,9 @@ public struct JSONReader: Sendable {
 
     @usableFromInline let bytes: [UInt8]
     var position = 0
-    private let maxDepth: Int
+    private var maxDepth: Int
+    /// Whether strings may hold what is no text: only while a value is skipped that was refused for it.
+    private(set) var acceptsAnyText = false
     /// What the reader is in: the innermost open array or object, or the document.
     private var top = Frame(kind: .document)
     /// What `top` is in, the outermost first; the document is not kept there, so that a flat object needs no memory.
@@ -32,7 +34,7 @@ public struct JSONReader: Sendable {
     private var sets: [Set<ExactName>] = []
 
     /// The document, or an array or object that has been opened and not yet closed.
-    private struct Frame: Sendable {
+    fileprivate struct Frame: Sendable {
         enum Kind { case document, array, object }
 
         let kind: Kind
@@ -138,6 +140,35 @@ public struct JSONReader: Sendable {
         guard top.kind == .document else { throw error(.misuse) }
         skipWhiteSpace()
         guard position == bytes.count else { throw error(.trailingData) }
+    }
+
+    /// Where the reader stands, before a value: for `skipValue(from:)`.
+    public var place: Place {
+        Place(position: position, top: top, depth: outer.count, nameCount: names.count, setCount: sets.count)
+    }
+
+    /// A place in the document before a value.
+    public struct Place: Sendable {
+        fileprivate let position: Int
+        fileprivate let top: Frame
+        fileprivate let depth: Int
+        fileprivate let nameCount: Int
+        fileprivate let setCount: Int
+    }
+
+    /// Goes back to before a value that was refused within, as long as what is around it has not been left, and drops
+    /// it. All of it is checked but what JSON itself allows: texts with U+0000 or half of a surrogate pair, and nesting
+    /// up to `greatestDepth`.
+    public mutating func skipValue(from place: Place) throws(JSONError) {
+        guard outer.count >= place.depth, position >= place.position else { throw error(.misuse) }
+        (position, top) = (place.position, place.top)
+        outer.removeLast(outer.count - place.depth)
+        names.removeLast(names.count - place.nameCount)
+        sets.removeLast(sets.count - place.setCount)
+        let usualDepth = maxDepth
+        (maxDepth, acceptsAnyText) = (Self.greatestDepth, true)
+        defer { (maxDepth, acceptsAnyText) = (usualDepth, false) }
+        try skipValue()
     }
 
     /// The error for a member that the caller does not know.

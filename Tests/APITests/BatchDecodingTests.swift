@@ -103,6 +103,38 @@ import Testing
                 == ["Wallet-Actor required"])
     }
 
+    /// JSON allows what these hold; no value of the ledger may hold it.
+    static let spoiltMembers = [
+        #""description":"\u0000""#, #""description":"a\ud800""#, #""description":"\udc00\ud800""#,
+        #""metadata":{"a":["\u0000"]}"#, #""metadata":{"\ud800":1,"\ud801":1,"\u0000":1}"#,
+        #""metadata":\#(nested(31))"#, #""metadata":\#(nested(400))"#, #""amount":["\u0000"]"#, #""x\u0000":1"#,
+        #""status":"\ud800""#,
+    ]
+
+    private static func nested(_ depth: Int) -> String {
+        String(repeating: #"{"a":"#, count: depth) + "{}" + String(repeating: "}", count: depth)
+    }
+
+    @Test(arguments: spoiltMembers)
+    func aSpoiltTextStopsNoOtherOperation(_ member: String) throws {
+        let good = #"{"op":"debit",\#(Self.wallet),"amount":"1"}"#
+        for spoilt in [#"{"op":"debit",\#(Self.wallet),\#(member)}"#, #"{\#(member),"op":"debit",\#(Self.wallet)}"#] {
+            let batch = try batch(#"{"operations":[\#(good),\#(spoilt),\#(good)],"reference_id":"k"}"#)
+            #expect(batch.operations.map(\.key?.reference) == ["k#0", "k#2"])
+            #expect(batch.malformed.map(\.index) == [1])
+            let route = try #require(try problem("{\(member)}"))
+            let found = try #require(batch.malformed.first?.problem)
+            #expect(found.code == route.code)
+            #expect(found.errors.map { "\($0.field) \($0.code)" } == route.errors.map { "\($0.field) \($0.code)" })
+        }
+    }
+
+    @Test func metadataMayBeAsDeepAsOfItsRoute() throws {
+        let deep = #""amount":"1","metadata":\#(Self.nested(30))"#
+        #expect(try finding(#"{"op":"debit",\#(Self.wallet),\#(deep)}"#).isEmpty)
+        #expect(try problem("{\(deep)}") == nil)
+    }
+
     @Test func badBatchesAreNamed() throws {
         #expect(try refusal("") == [" required"])
         #expect(try refusal("[]") == [" wrong_type"])
@@ -113,6 +145,12 @@ import Testing
         #expect(try refusal(#"{"operations":[{}],"mode":1}"#) == ["mode unknown"])
         #expect(try refusal(#"{"operations":[{}] x"#) == [" malformed"])
         #expect(try refusal(#"{"operations":[{"op":"debit","op":"debit"}]}"#) == ["operations[0].op duplicate"])
+        // A text that spoils one operation hides nothing that spoils the whole.
+        let spoilt = #"{"operations":[{"description":"\u0000","a":"#
+        #expect(try refusal(spoilt + "1,\"a\":2}]}") == ["operations[0].a duplicate"])
+        #expect(try refusal(spoilt + "nope}]}") == ["operations[0].a malformed"])
+        #expect(try refusal(spoilt + "1}") == ["operations malformed"])
+        #expect(try refusal(spoilt + Self.nested(510) + "}]}").map { $0.suffix(12) } == [".a malformed"])
         let long = String(repeating: "x", count: 251)
         #expect(try refusal(#"{"operations":[{}],"reference_id":"\#(long)"}"#) == ["reference_id too_long"])
         #expect(

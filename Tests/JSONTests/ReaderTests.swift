@@ -23,6 +23,74 @@ import Testing
         try reader.finish()
     }
 
+    /// A value that was refused within is dropped, and reading goes on behind it.
+    @Test func skipsWhatItRefused() throws {
+        let names = (0..<20).map { #""n\#($0)":0"# }.joined(separator: ",")
+        let values = [
+            #""\u0000""#, #"{"a":{"b":[1,"\ud800\u0041"]},"c":"\udfff"}"#, #"{"\u0000":1,"\u0000a":2,"\uD800":3}"#,
+            #"{\#(names),"a":["\ud800"]}"#, String(repeating: "[", count: 40) + String(repeating: "]", count: 40),
+        ]
+        for value in values {
+            var reader = JSONReader(Array(#"{"\u0061":1,"l":[2,\#(value),3],"b":4}"#.utf8))
+            var seen: [Int64] = []
+            try reader.beginObject()
+            #expect(try reader.nextMember() == "a")
+            seen.append(try reader.readInt64())
+            #expect(try reader.nextMember() == "l")
+            try reader.beginArray()
+            while try reader.nextElement() {
+                let place = reader.place
+                if try reader.peekKind() == .number {
+                    seen.append(try reader.readInt64())
+                } else {
+                    let refusal = refusal(&reader)
+                    #expect(refusal != nil)
+                    try reader.skipValue(from: place)
+                }
+            }
+            #expect(try reader.nextMember() == "b")
+            seen.append(try reader.readInt64())
+            #expect(try reader.nextMember() == nil)
+            try reader.finish()
+            #expect(seen == [1, 2, 3, 4], "\(value)")
+        }
+    }
+
+    private func refusal(_ reader: inout JSONReader) -> JSONError? {
+        do throws(JSONError) {
+            _ = try reader.readValue()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test(arguments: [
+        (#"["\u0000",nope]"#, JSONError.Kind.unexpectedByte(UInt8(ascii: "o"))),
+        (#"{"a":"\u0000","a":1}"#, .duplicateMember("a")), (#"["\u0000","\ud8"]"#, .invalidEscape),
+        (#"["\u0000""#, .unexpectedEnd), ("[\"\\u0000\",\"\t\"]", .controlCharacter),
+    ])
+    func skippingIsStrict(_ text: String, _ kind: JSONError.Kind) throws {
+        var reader = JSONReader(Array(text.utf8))
+        let place = reader.place
+        let first = refusal(&reader)
+        #expect(first?.kind == .nulCharacter)
+        do {
+            try reader.skipValue(from: place)
+            Issue.record("accepted \(text)")
+        } catch {
+            #expect(error.kind == kind)
+        }
+        // Only what was refused is read so leniently.
+        var next = JSONReader(Array(#"["\u0000","\u0000"]"#.utf8))
+        try next.beginArray()
+        #expect(try next.nextElement())
+        try next.skipValue(from: next.place)
+        #expect(try next.nextElement())
+        let second = refusal(&next)
+        #expect(second?.kind == .nulCharacter)
+    }
+
     @Test(arguments: [
         ("9223372036854775807", Int64.max), ("-9223372036854775808", Int64.min), ("0", 0), ("-0", 0), ("-1", -1),
     ])
