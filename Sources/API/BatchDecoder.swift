@@ -35,20 +35,20 @@ extension RequestDecoder {
 
     /// The batch asked for. Throws 415 and 400 for what is wrong with it as a whole; what is wrong with one operation
     /// is that operation's.
-    func batch(headers: RequestHeaders, body: [UInt8]) throws(Problem) -> BatchRequest {
-        try RequestDecoder.checkForm(of: body, headers, mayBeEmpty: false)
-        let reading = try read(BatchReading(headers: headers, reference: nil), body)
+    func batch(_ destination: Destination, headers: RequestHeaders, body: [UInt8]) throws(Problem) -> BatchRequest {
+        try RequestDecoder.checkType(of: body, headers)
+        let errors = destination.errors(with: headers)
+        let reading = try read(BatchReading(headers: headers, reference: nil), body, errors)
         // The keys of the operations come from that of the batch, which was told only behind them.
         guard reading.isReferenceLate, let reference = reading.reference else { return reading.batch }
-        return try read(BatchReading(headers: headers, reference: reference), body).batch
+        return try read(BatchReading(headers: headers, reference: reference), body, errors).batch
     }
 
-    private func read(_ start: BatchReading, _ body: [UInt8]) throws(Problem) -> BatchReading {
+    private func read(
+        _ start: BatchReading, _ body: [UInt8], _ errors: [FieldError]
+    ) throws(Problem) -> BatchReading {
         var reading = start
-        var reader = BodyReader(batch: body)
-        for name in reading.headers.repeated {
-            reader.refuse(name, .duplicate, "The header \(name) appears twice.")
-        }
+        var reader = BodyReader(batch: body, errors: errors)
         reading.actor = RequestDecoder.actor(reading.headers, isRequired: false, &reader)
         reader.document { (reader) throws(JSONError) in
             try reader.object(RequestDecoder.batchWords) { (index, reader) throws(JSONError) in

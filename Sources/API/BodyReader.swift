@@ -7,13 +7,14 @@ import Ledger
 /// a document that is not JSON ends the reading.
 struct BodyReader {
     /// The members that stopped being readable or broke a rule.
-    private(set) var errors: [FieldError] = []
+    private(set) var errors: [FieldError]
     /// Whether a sum was above every range; it is refused with another code when nothing else is wrong.
     private(set) var isOutOfRange = false
     /// Whether the document was read to its end, so that a member that was not seen is missing.
     private(set) var isComplete = false
 
     private var reader: JSONReader
+    private let isEmpty: Bool
 
     /// The longest metadata in canonical form, in bytes.
     static let metadataLimit = 8192
@@ -22,17 +23,28 @@ struct BodyReader {
     /// by their place in the operation.
     var item: Int?
 
-    init(_ body: [UInt8]) {
+    /// For a route's body; `errors` are what was found before.
+    init(_ body: [UInt8], errors: [FieldError] = []) {
         reader = JSONReader(body)
+        isEmpty = body.isEmpty
+        self.errors = errors
     }
 
     /// For a batch: the values of its operations may be as deep as those of a route's body.
-    init(batch body: [UInt8]) {
+    init(batch body: [UInt8], errors: [FieldError]) {
         reader = JSONReader(body, maxDepth: 34)
+        isEmpty = body.isEmpty
+        self.errors = errors
     }
 
-    /// Reads the whole document. A document that is not JSON ends the reading with an error.
-    mutating func document(_ read: (inout BodyReader) throws(JSONError) -> Void) {
+    /// Reads the whole document. A document that is not JSON ends the reading with an error; so does one that is
+    /// missing and may not be.
+    mutating func document(mayBeEmpty: Bool = false, _ read: (inout BodyReader) throws(JSONError) -> Void) {
+        guard !isEmpty else {
+            isComplete = mayBeEmpty
+            if !mayBeEmpty { refuse("", .required, "A JSON object is expected in the body.") }
+            return
+        }
         do throws(JSONError) {
             try read(&self)
             try reader.finish()

@@ -14,21 +14,19 @@ struct RequestDecoder: Sendable {
     private static let keyHeader = "Idempotency-Key"
     private static let actorHeader = "Wallet-Actor"
 
-    /// The operation asked for, decoded whole. Throws 415 and 400 (every mistake that could be found at once), and 422
-    /// for a sum above every range.
+    /// The operation asked for, decoded whole. Throws 415 and 400 (every mistake that could be found at once, those of
+    /// `destination` among them), and 422 for a sum above every range.
     func operation(_ destination: Destination, headers: RequestHeaders, body: [UInt8]) throws(Problem) -> Operation {
         guard let kind = destination.endpoint.operationKind else {
             throw Problem(.internalError, "This route takes no operation.")
         }
-        try RequestDecoder.checkForm(
-            of: body, headers, mayBeEmpty: kind == .complete || kind == .revert || kind == .reverse)
-        var reader = BodyReader(body)
-        for name in headers.repeated { reader.refuse(name, .duplicate, "The header \(name) appears twice.") }
+        try RequestDecoder.checkType(of: body, headers)
+        var reader = BodyReader(body, errors: destination.errors(with: headers))
         var parts = OperationParts(kind)
-        if !body.isEmpty {
-            reader.document { (reader) throws(JSONError) in try parts.read(&reader) }
+        reader.document(mayBeEmpty: kind == .complete || kind == .revert || kind == .reverse) {
+            (reader) throws(JSONError) in try parts.read(&reader)
         }
-        parts.check(&reader, isWhole: reader.isComplete || body.isEmpty)
+        parts.check(&reader, isWhole: reader.isComplete)
         let asset = asset(of: kind, parts, &reader)
         let key = RequestDecoder.key(parts.reference, headers, &reader)
         let expected = kind == .openWallet ? nil : RequestDecoder.expectedVersion(headers, &reader)
@@ -43,14 +41,11 @@ struct RequestDecoder: Sendable {
         return try operation(kind, parts, frame)
     }
 
-    /// Whether there is a body of the right type. Throws 415 and 400.
-    static func checkForm(of body: [UInt8], _ headers: RequestHeaders, mayBeEmpty: Bool) throws(Problem) {
-        if body.isEmpty {
-            guard mayBeEmpty else { throw Problem("", .required, "A JSON object is expected in the body.") }
-        } else {
-            guard let type = headers.contentType, HeaderValue.isJSON(type) else {
-                throw Problem(.unsupportedMediaType, "The content type must be application/json.")
-            }
+    /// Throws 415 for a body that is not said to be JSON: before everything else that may be wrong with the request.
+    static func checkType(of body: [UInt8], _ headers: RequestHeaders) throws(Problem) {
+        if body.isEmpty { return }
+        guard let type = headers.contentType, HeaderValue.isJSON(type) else {
+            throw Problem(.unsupportedMediaType, "The content type must be application/json.")
         }
     }
 

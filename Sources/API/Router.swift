@@ -76,6 +76,8 @@ struct Destination: Sendable {
     let endpoint: Route
     var walletID = WalletID(RawUUID(bits: 0))
     var transferID = TransferID(RawUUID(bits: 0))
+    /// What is wrong with those ids. The route is known all the same, and says what else is wrong.
+    var errors: [FieldError] = []
 }
 
 /// The table of routes.
@@ -159,7 +161,7 @@ enum Router {
         return (.get, "")
     }
 
-    /// Finds the endpoint of a request. Throws 404, 405 with `Allow`, and 400 for ids and escapes that are none.
+    /// Finds the endpoint of a request. Throws 404, 405 with `Allow`, and 400 for escapes that are none.
     static func destination(method: String, path: String) throws(Problem) -> Destination {
         var path = path
         let found = path.withUTF8 { bytes in
@@ -191,14 +193,11 @@ enum Router {
             problem.allow = resource.allow
             throw problem
         }
-        return try destination(entry.endpoint, resource, path)
+        return destination(entry.endpoint, resource, path)
     }
 
-    private static func destination(
-        _ endpoint: Route, _ resource: Resource, _ path: PathSegments
-    ) throws(Problem) -> Destination {
+    private static func destination(_ endpoint: Route, _ resource: Resource, _ path: PathSegments) -> Destination {
         var destination = Destination(endpoint: endpoint)
-        var errors: [FieldError] = []
         for (index, segment) in resource.segments.enumerated() {
             switch segment {
             case .word, .wallets: continue
@@ -206,17 +205,18 @@ enum Router {
                 if let id = path.uuid(index) {
                     destination.walletID = WalletID(id)
                 } else {
-                    errors.append(FieldError("wallet_id", .malformed, "The wallet id in the path is not a UUID."))
+                    destination.errors.append(
+                        FieldError("wallet_id", .malformed, "The wallet id in the path is not a UUID."))
                 }
             case .transferID:
                 if let id = path.uuid(index) {
                     destination.transferID = TransferID(id)
                 } else {
-                    errors.append(FieldError("transfer_id", .malformed, "The transfer id in the path is not a UUID."))
+                    destination.errors.append(
+                        FieldError("transfer_id", .malformed, "The transfer id in the path is not a UUID."))
                 }
             }
         }
-        guard errors.isEmpty else { throw Problem(invalid: errors) }
         return destination
     }
 }

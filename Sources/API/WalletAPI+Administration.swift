@@ -11,13 +11,12 @@ extension WalletAPI {
     func administration(
         _ destination: Destination, _ request: Request, _ headers: RequestHeaders
     ) async throws -> Answer {
-        var errors = headers.repetitions
-        _ = QueryParameters(request.query, allowed: [], errors: &errors)
+        var errors = destination.withoutParameters(request).errors(with: headers)
         let actor = RequestDecoder.actor(headers, isRequired: true, &errors)
+        if destination.endpoint == .outboxRetry { return try await retryOutbox(request, headers, errors) }
         guard errors.isEmpty else { throw Problem(invalid: errors) }
         switch destination.endpoint {
         case .outbox: return Answer.outbox(try await service.operators.outbox())
-        case .outboxRetry: return try await retryOutbox(request, headers)
         case .drift: return Answer.drifts(try await service.operators.drifts())
         case .rebuilds: return Answer.rebuilds(try await service.operators.rebuilds())
         case .rebuildAll:
@@ -31,21 +30,22 @@ extension WalletAPI {
         }
     }
 
-    /// Without a time: what failed is tried at once. With one: what was published then is sent again.
-    private func retryOutbox(_ request: Request, _ headers: RequestHeaders) async throws -> Answer {
-        try RequestDecoder.checkForm(of: request.body, headers, mayBeEmpty: true)
+    /// Without a time: what failed is tried at once. With one: what was published then is sent again. `errors` are
+    /// those of target and headers.
+    private func retryOutbox(
+        _ request: Request, _ headers: RequestHeaders, _ errors: [FieldError]
+    ) async throws -> Answer {
+        try RequestDecoder.checkType(of: request.body, headers)
         var from: Timestamp?
         var to: Timestamp?
-        var reader = BodyReader(request.body)
-        if !request.body.isEmpty {
-            reader.document { (reader) throws(JSONError) in
-                try reader.object(WalletAPI.retryWords) { (index, reader) throws(JSONError) in
-                    if index == 0 { from = try reader.moment("from") } else { to = try reader.moment("to") }
-                    return true
-                }
+        var reader = BodyReader(request.body, errors: errors)
+        reader.document(mayBeEmpty: true) { (reader) throws(JSONError) in
+            try reader.object(WalletAPI.retryWords) { (index, reader) throws(JSONError) in
+                if index == 0 { from = try reader.moment("from") } else { to = try reader.moment("to") }
+                return true
             }
         }
-        if reader.isComplete, reader.errors.isEmpty {
+        if reader.isComplete, reader.errors.count == errors.count {
             if from != nil, to == nil { reader.refuse("to", .required, "The \"to\" is missing.") }
             if from == nil, to != nil { reader.refuse("from", .required, "The \"from\" is missing.") }
         }

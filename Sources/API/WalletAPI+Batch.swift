@@ -14,9 +14,11 @@ extension WalletAPI {
     }
 
     /// Does a batch: each operation for itself, or all or none.
-    func batch(_ request: Request, _ headers: RequestHeaders, _ trace: Trace) async throws -> Answer {
-        _ = try parameters(of: request, allowed: [])
-        let batch = try decoder.batch(headers: headers, body: request.body)
+    func batch(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders, _ trace: Trace
+    ) async throws -> Answer {
+        let batch = try decoder.batch(
+            destination.withoutParameters(request), headers: headers, body: request.body)
         return batch.isAtomic ? try await together(batch, trace) : try await separately(batch, trace)
     }
 

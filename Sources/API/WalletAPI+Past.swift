@@ -7,18 +7,20 @@ import Projections
 extension WalletAPI {
     func past(_ destination: Destination, _ request: Request, _ headers: RequestHeaders) async throws -> Answer {
         switch destination.endpoint {
-        case .wallets: try await wallets(request, headers)
-        case .balance: try await balance(destination.walletID, request, headers)
-        case .entries: try await entries(destination.walletID, request, headers)
-        case .balanceAudit: try await audit(destination.walletID, request, headers)
-        case .analytics: try await analytics(destination.walletID, request, headers)
-        case .transaction: try await transaction(destination.transferID, request, headers)
-        default: try await world(request, headers)
+        case .wallets: try await wallets(destination, request, headers)
+        case .balance: try await balance(destination, request, headers)
+        case .entries: try await entries(destination, request, headers)
+        case .balanceAudit: try await audit(destination, request, headers)
+        case .analytics: try await analytics(destination, request, headers)
+        case .transaction: try await transaction(destination, request, headers)
+        default: try await world(destination, request, headers)
         }
     }
 
-    private func wallets(_ request: Request, _ headers: RequestHeaders) async throws -> Answer {
-        var errors = headers.repetitions
+    private func wallets(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws -> Answer {
+        var errors = destination.errors(with: headers)
         let query = QueryParameters(request.query, allowed: ["owner_id", "cursor", "limit"], errors: &errors)
         var list = PageCursor(.wallets)
         list.owner = query["owner_id"] ?? ""
@@ -42,9 +44,10 @@ extension WalletAPI {
     }
 
     private func balance(
-        _ id: WalletID, _ request: Request, _ headers: RequestHeaders
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
     ) async throws -> Answer {
-        var errors = headers.repetitions
+        let id = destination.walletID
+        var errors = destination.errors(with: headers)
         let query = QueryParameters(request.query, allowed: ["at", "version"] + Freshness.parameters, errors: &errors)
         let freshness = Freshness(query, headers, errors: &errors)
         let moment = query.moment("at", &errors)
@@ -77,8 +80,11 @@ extension WalletAPI {
         return Answer.balance(of: then).from(.ledger)
     }
 
-    private func entries(_ id: WalletID, _ request: Request, _ headers: RequestHeaders) async throws -> Answer {
-        var errors = headers.repetitions
+    private func entries(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws -> Answer {
+        let id = destination.walletID
+        var errors = destination.errors(with: headers)
         let filters = ["from", "to", "order"]
         let query = QueryParameters(request.query, allowed: filters + ["cursor", "limit"], errors: &errors)
         var list = PageCursor(.entries)
@@ -110,14 +116,20 @@ extension WalletAPI {
         return Answer.entries(items, of: statement.wallet.asset, next: next).from(.ledger)
     }
 
-    private func audit(_ id: WalletID, _ request: Request, _ headers: RequestHeaders) async throws -> Answer {
-        try noParameters(request, headers)
-        guard let audit = try await service.past.audit(id) else { throw WalletAPI.noWallet }
+    private func audit(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws -> Answer {
+        let errors = destination.withoutParameters(request).errors(with: headers)
+        guard errors.isEmpty else { throw Problem(invalid: errors) }
+        guard let audit = try await service.past.audit(destination.walletID) else { throw WalletAPI.noWallet }
         return Answer.audit(audit).from(.ledger)
     }
 
-    private func analytics(_ id: WalletID, _ request: Request, _ headers: RequestHeaders) async throws -> Answer {
-        var errors = headers.repetitions
+    private func analytics(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws -> Answer {
+        let id = destination.walletID
+        var errors = destination.errors(with: headers)
         let filters = ["granularity", "from", "to"]
         let query = QueryParameters(request.query, allowed: filters + ["cursor", "limit"], errors: &errors)
         let period = query["granularity"].map { TotalsPeriod(rawValue: $0) } ?? .day
@@ -154,8 +166,11 @@ extension WalletAPI {
             .from(.projection)
     }
 
-    private func transaction(_ id: TransferID, _ request: Request, _ headers: RequestHeaders) async throws -> Answer {
-        var errors = headers.repetitions
+    private func transaction(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws -> Answer {
+        let id = destination.transferID
+        var errors = destination.errors(with: headers)
         let query = QueryParameters(request.query, allowed: ["wallet_id"], errors: &errors)
         let named = query["wallet_id"].flatMap { WalletID(text: $0) }
         if query["wallet_id"] != nil, named == nil {
@@ -174,18 +189,13 @@ extension WalletAPI {
         return Answer.transaction(details, of: asset).from(.ledger)
     }
 
-    private func world(_ request: Request, _ headers: RequestHeaders) async throws -> Answer {
-        var errors = headers.repetitions
-        _ = QueryParameters(request.query, allowed: [], errors: &errors)
+    private func world(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) async throws -> Answer {
+        var errors = destination.withoutParameters(request).errors(with: headers)
         _ = RequestDecoder.actor(headers, isRequired: true, &errors)
         guard errors.isEmpty else { throw Problem(invalid: errors) }
         return Answer.world(try await service.past.outsideAccounts()).from(.projection)
-    }
-
-    private func noParameters(_ request: Request, _ headers: RequestHeaders) throws(Problem) {
-        var errors = headers.repetitions
-        _ = QueryParameters(request.query, allowed: [], errors: &errors)
-        guard errors.isEmpty else { throw Problem(invalid: errors) }
     }
 
     private static var noWallet: Problem { Problem(.walletNotFound, "There is no wallet with this id.") }

@@ -80,7 +80,7 @@ public final class WalletAPI: Sendable {
     private func answer(_ destination: Destination, _ visit: Visit) async throws -> Answer {
         let (request, headers, trace) = (visit.request, visit.headers, visit.trace)
         switch destination.endpoint {
-        case .batch: return try await batch(request, headers, trace)
+        case .batch: return try await batch(destination, request, headers, trace)
         case .wallet: return try await wallet(destination, request, headers)
         case .transfer: return try await transfer(destination, request, headers)
         case .transfers: return try await transfers(destination, request, headers)
@@ -99,8 +99,8 @@ public final class WalletAPI: Sendable {
 
     @inline(never)
     private func operation(_ visit: Visit) throws -> Operation {
-        _ = try parameters(of: visit.request, allowed: [])
-        return try decoder.operation(try visit.destination.get(), headers: visit.headers, body: visit.request.body)
+        let destination = try visit.destination.get().withoutParameters(visit.request)
+        return try decoder.operation(destination, headers: visit.headers, body: visit.request.body)
     }
 
     @inline(never)
@@ -131,7 +131,7 @@ public final class WalletAPI: Sendable {
     private func wallet(
         _ destination: Destination, _ request: Request, _ headers: RequestHeaders
     ) async throws -> Answer {
-        let freshness = try freshness(of: request, headers)
+        let freshness = try freshness(destination, request, headers)
         let reading = try await reader.wallet(destination.walletID, freshness)
         return .wallet(reading.value, status: 200).from(reading.source)
     }
@@ -139,7 +139,7 @@ public final class WalletAPI: Sendable {
     private func transfer(
         _ destination: Destination, _ request: Request, _ headers: RequestHeaders
     ) async throws -> Answer {
-        let freshness = try freshness(of: request, headers)
+        let freshness = try freshness(destination, request, headers)
         let reading = try await reader.transfer(destination.transferID, in: destination.walletID, freshness)
         return .transfer(reading.value, status: 200).from(reading.source)
     }
@@ -147,7 +147,7 @@ public final class WalletAPI: Sendable {
     private func transfers(
         _ destination: Destination, _ request: Request, _ headers: RequestHeaders
     ) async throws -> Answer {
-        var errors = headers.repetitions
+        var errors = destination.errors(with: headers)
         let query = QueryParameters(request.query, allowed: TransferListing.parameters, errors: &errors)
         let freshness = Freshness(query, headers, errors: &errors)
         let listing = try TransferListing(query, wallet: destination.walletID, errors: &errors)
@@ -169,19 +169,14 @@ public final class WalletAPI: Sendable {
         return Answer.transfers(page, next: next).from(reading.source)
     }
 
-    private func freshness(of request: Request, _ headers: RequestHeaders) throws(Problem) -> Freshness {
-        var errors = headers.repetitions
+    private func freshness(
+        _ destination: Destination, _ request: Request, _ headers: RequestHeaders
+    ) throws(Problem) -> Freshness {
+        var errors = destination.errors(with: headers)
         let query = QueryParameters(request.query, allowed: Freshness.parameters, errors: &errors)
         let freshness = Freshness(query, headers, errors: &errors)
         guard errors.isEmpty else { throw Problem(invalid: errors) }
         return freshness
-    }
-
-    func parameters(of request: Request, allowed: [String]) throws(Problem) -> QueryParameters {
-        var errors: [FieldError] = []
-        let query = QueryParameters(request.query, allowed: allowed, errors: &errors)
-        guard errors.isEmpty else { throw Problem(invalid: errors) }
-        return query
     }
 }
 
@@ -194,9 +189,17 @@ extension Answer {
     }
 }
 
-extension RequestHeaders {
-    /// An error for each field that came more than once although it may not.
-    var repetitions: [FieldError] {
-        repeated.map { FieldError($0, .duplicate, "The header \($0) appears twice.") }
+extension Destination {
+    /// What is wrong with the ids of the path, and an error for each header field that came more than once although it
+    /// may not.
+    func errors(with headers: RequestHeaders) -> [FieldError] {
+        errors + headers.repeated.map { FieldError($0, .duplicate, "The header \($0) appears twice.") }
+    }
+
+    /// For a route that knows no parameters: with an error for each that was sent.
+    func withoutParameters(_ request: Request) -> Destination {
+        var destination = self
+        _ = QueryParameters(request.query, allowed: [], errors: &destination.errors)
+        return destination
     }
 }

@@ -11,7 +11,8 @@ import Testing
         _ body: String, headers: [(name: String, value: String)] = []
     ) throws -> BatchRequest {
         let type = [(name: "Content-Type", value: "application/json")]
-        return try makeDecoder().batch(headers: RequestHeaders(headers + type), body: Array(body.utf8))
+        return try makeDecoder().batch(
+            Destination(endpoint: .batch), headers: RequestHeaders(headers + type), body: Array(body.utf8))
     }
 
     private func refusal(_ body: String, headers: [(name: String, value: String)] = []) throws -> [String] {
