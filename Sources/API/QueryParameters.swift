@@ -11,7 +11,7 @@ struct QueryParameters: Sendable {
         for pair in query.utf8.split(separator: 0x26, omittingEmptySubsequences: true) {
             let parts = pair.split(separator: 0x3D, maxSplits: 1, omittingEmptySubsequences: false)
             guard let rawName = parts.first, let name = QueryParameters.text(rawName) else {
-                errors.append(FieldError("query", .malformed, "The query holds an escape that is none."))
+                errors.append(FieldError("query", .malformed, "The query holds a name that is not UTF-8."))
                 continue
             }
             guard allowed.contains(name) else {
@@ -23,7 +23,7 @@ struct QueryParameters: Sendable {
                 continue
             }
             guard let value = QueryParameters.text(parts.count == 2 ? parts[1] : rawName[rawName.endIndex...]) else {
-                errors.append(FieldError(name, .malformed, "The value of \"\(name)\" holds an escape that is none."))
+                errors.append(FieldError(name, .malformed, "The value of \"\(name)\" is not UTF-8."))
                 continue
             }
             values.append((name, value))

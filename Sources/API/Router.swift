@@ -176,7 +176,7 @@ enum Router {
         // Hardly anybody escapes what needs no escape.
         guard path.contains(0x25) else { return try destination(method, PathSegments(path)) }
         guard let decoded = PercentEncoding.decodePath(path) else {
-            throw Problem("path", .malformed, "The path holds an escape that is none.")
+            throw Problem(.malformedRequest, "The path holds an escape that is none.")
         }
         return try decoded.withUnsafeBufferPointer { (path) throws(Problem) in
             try destination(method, PathSegments(path))

@@ -87,7 +87,7 @@ import Testing
             #expect(destination.errors.map { "\($0.field) \($0.code)" } == fields.map { "\($0) malformed" }, "\(path)")
         }
         for path in ["/v1/wallet/%", "/v1/wallet/%2", "/v1/wallet/%zz", "/v1/wallet/%+1"] {
-            #expect(refusal("GET", path)?.errors.map(\.field) == ["path"], "\(path)")
+            #expect(refusal("GET", path)?.code == .malformedRequest, "\(path)")
         }
     }
 
