@@ -36,12 +36,7 @@ extension Problem {
         case .transferExists:
             self.init(.transferExists, "A transfer with this id exists with other content.")
         case .transferNotPending(let standing):
-            if let status = standing.transfer?.status, status != .pending {
-                self.init(.transferNotPending, "The transfer is \(status.word) already.")
-            } else {
-                self.init(.transferNotPending, "An earlier operation of the batch resolves the transfer.")
-            }
-            if standing.transfer != nil { members = .transfer(standing) }
+            self.init(notPending: standing)
         case .transferNotCompleted(let status):
             self.init(.transferNotCompleted, "The transfer is \(status.word).")
         case .transferNotReversible:
@@ -74,6 +69,16 @@ extension Problem {
             self.init(.insufficientFunds, "\(sum) \(asset.code) are available.")
             members = .funds(available: available, amount: amount, asset: asset)
         }
+    }
+
+    /// A transfer that is pending, or not there, was to be resolved or made by the atomic batch that is refused.
+    private init(notPending standing: Receipt) {
+        if let status = standing.transfer?.status, status != .pending {
+            self.init(.transferNotPending, "The transfer is \(status.word) already.")
+        } else {
+            self.init(.transferNotPending, "An earlier operation of the batch resolves the transfer.")
+        }
+        if standing.transfer != nil { members = .transfer(standing) }
     }
 
     /// The answer to a failure of the storage.

@@ -44,8 +44,8 @@ final class LaneSession {
         do {
             let standing = try connection.query("standing")
             if try standing.bool(0, 0) { throw UnfitServer(reason: "the server is a standby") }
-            // An answer before the flush would be a promise that a crash breaks. Set in any case, so that nobody turns it
-            // off for a session that is connected already.
+            // An answer before the flush would be a promise that a crash breaks. Set in any case, so that nobody turns
+            // it off for a session that is connected already.
             let durability = try standing.text(0, 1)
             try connection.execute("SET synchronous_commit = \(durability == "off" ? "on" : durability)")
             let skew = try standing.timestamp(0, 2) - now()

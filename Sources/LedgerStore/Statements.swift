@@ -61,8 +61,8 @@ enum Statements {
         )
         SELECT ledger.require_count((SELECT count(*) FROM locked WHERE row_version = expected), $3)
         """,
-        // Of the wallets $1, and the other wallets of the transfers $3 in the wallets $2: those whose rows somebody else
-        // has locked. The xmax is of whoever did.
+        // Of the wallets $1, and the other wallets of the transfers $3 in the wallets $2: those whose rows somebody
+        // else has locked. The xmax is of whoever did.
         "held_wallets": """
         WITH named AS MATERIALIZED (
             SELECT unnest($1::uuid[]) AS id

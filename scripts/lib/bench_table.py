@@ -1,7 +1,7 @@
 """The tables of scripts/bench.
 
-bench_table.py runs FOLDER ROWS   prints a table of the reports `wallet bench --json` wrote into FOLDER; ROWS a second is
-                                  what yardstick.sql found
+bench_table.py runs FOLDER ROWS   prints a table of the reports `wallet bench --json` wrote into FOLDER; ROWS a second
+                                  is what yardstick.sql found
 bench_table.py nats VERSION       reads nats-server's /jsz from standard input and prints its durability settings
 """
 
