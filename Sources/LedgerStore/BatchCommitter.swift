@@ -51,7 +51,7 @@ struct BatchCommitter {
     private var wasConnected = false
     private let standing: LaneStanding
     private var memory: LaneMemory
-    private var held: HeldWallets
+    private var held = HeldWallets()
     /// What is durable but not answered yet.
     private var owed: Owed?
 
@@ -61,7 +61,6 @@ struct BatchCommitter {
     ) {
         self.standing = standing
         memory = LaneMemory(capacity: configuration.memory)
-        held = HeldWallets(clock: clock)
         self.session = session
         self.configuration = configuration
         self.clock = clock
@@ -103,7 +102,7 @@ struct BatchCommitter {
     }
 
     private mutating func commit(_ batch: ArraySlice<PendingWork>, giveUpAt: UInt64) {
-        var batch = withoutHeld(batch, looking: false)
+        let batch = withoutHeld(batch, looking: false)
         guard !batch.isEmpty else { return }
         var failure: Attempt = .done
         for number in 1...Self.attemptsMax {
@@ -111,14 +110,16 @@ struct BatchCommitter {
             switch failure {
             case .done:
                 return
-            case .again(let error), .blocked(let error):
+            case .again(let error):
                 metrics.retries.increment()
                 logger.warning(
                     "batch is tried again",
                     ["attempt": .int(number), "operations": .int(Self.count(batch)), "error": .describing(error)])
-                if case .blocked = failure { batch = withoutHeld(batch, looking: true) }
-                if batch.isEmpty { return }
                 if clock.monotonicNanoseconds() < giveUpAt { continue }
+            case .blocked:
+                let rest = withoutHeld(batch, looking: true)
+                // Where it is no wallet that is locked, the halves tell who needs it.
+                if rest.count < batch.count { return commit(rest, giveUpAt: giveUpAt) }
             case .spoiled, .away, .unknown, .stale:
                 break
             }

@@ -98,7 +98,9 @@ struct BatchDeciding {
             note(decision.verdict)
             if let refusal = decision.verdict.refusal {
                 book.dropGroup()
-                return refuse(group, at: index, because: refusal, keeps: !isReplay)
+                // What was refused before is told as it was then.
+                let isNew = if case .refused = decision.verdict { true } else { false }
+                return refuse(group, at: index, because: isNew ? present(refusal) : refusal, keeps: !isReplay)
             }
             decided.append((decision, before, now))
         }
@@ -115,11 +117,7 @@ struct BatchDeciding {
     private mutating func refuse(
         _ group: PendingGroup, at index: Int, because refusal: Refusal, keeps: Bool
     ) -> AtomicVerdict {
-        var refusal = refusal
         let operation = group.operations[index]
-        if case .transferNotPending(let standing) = refusal, let transfer = standing.transfer {
-            refusal = .transferNotPending(stand(of: transfer.id, in: standing.wallet))
-        }
         if keeps, let identity = group.identity,
             let outcome = StoredGroupRefusals.encode(refusal, of: operation, at: index)
         {
@@ -128,15 +126,19 @@ struct BatchDeciding {
         return .refused(index: index, refusal, isReplay: false)
     }
 
-    /// How a transfer stands now that the group which resolved it, or found it resolved, is taken back. Without a
-    /// transfer where the group had made it itself.
-    private mutating func stand(of transfer: TransferID, in wallet: Wallet) -> Receipt {
+    /// A refusal, with the transfer as it stands now that the group which resolved it, or found it resolved, is taken
+    /// back; without one where the group had made it itself.
+    private mutating func present(_ refusal: Refusal) -> Refusal {
+        guard case .transferNotPending(let standing) = refusal, let transfer = standing.transfer?.id else {
+            return refusal
+        }
+        let wallet = standing.wallet
         // Had its expiry come, the release was taken back with the group, but it is due all the same.
         let release = Operation(
             walletID: wallet.id, command: .expire(transfer), key: nil, contentHash: nil, expectedVersion: nil)
-        if case .applied(let receipt) = decide(release, origin: .none) { return receipt }
+        if case .applied(let receipt) = decide(release, origin: .none) { return .transferNotPending(receipt) }
         let record = book.transfers[TransferKey(wallet: wallet.id, transfer: transfer)]
-        return record?.receipt ?? Receipt(wallet: wallet, transfer: nil)
+        return .transferNotPending(record?.receipt ?? Receipt(wallet: wallet, transfer: nil))
     }
 
     private mutating func keep(_ identity: BatchIdentity, outcome: String?) {

@@ -5,24 +5,13 @@ import Runtime
 /// open. An operation that needs one is refused at once; otherwise each batch with such an operation would wait for the
 /// lock as long as it may, and everybody behind it would, too.
 struct HeldWallets {
-    private struct Hold {
-        /// Tells the transaction that has the lock.
-        let xmax: UInt32
-        /// Monotonic nanoseconds.
-        var seen: UInt64
-    }
-
-    /// How long a wallet counts as held after it was last seen locked, in nanoseconds.
-    private static let memory: UInt64 = 10_000_000_000
     /// Longer than a batch of another process takes.
     private static let pause = Duration.milliseconds(100)
 
-    private var holds: [WalletID: Hold] = [:]
-    private let clock: Clock
+    /// Each with the `xmax` that tells the transaction that has the lock.
+    private var holds: [WalletID: UInt32] = [:]
     /// Never raised: waiting for it is a pause.
     private let signal = StopSignal()
-
-    init(clock: Clock) { self.clock = clock }
 
     /// Whether there is nothing to look for.
     var isEmpty: Bool { holds.isEmpty }
@@ -31,50 +20,35 @@ struct HeldWallets {
     /// after a pause. Batches of other processes come and go, each with another one.
     mutating func find(_ batch: ArraySlice<PendingWork>, _ session: LaneSession) throws {
         let needs = BatchNeeds(batch)
-        let first = try session.lockedWallets(needs)
+        let first = try session.lockedWallets(needs, and: [])
         guard !first.isEmpty else { return }
         signal.wait(for: Self.pause)
-        let second = try session.lockedWallets(needs)
-        for (wallet, xmax) in first where second[wallet] == xmax {
-            holds[wallet] = Hold(xmax: xmax, seen: clock.monotonicNanoseconds())
-        }
+        let second = try session.lockedWallets(needs, and: [])
+        for (wallet, xmax) in first where second[wallet] == xmax { holds[wallet] = xmax }
     }
 
-    /// Parts `batch` into what can be done and what needs one of the wallets that are still held.
+    /// Parts `batch` into what can be done and what needs one of the wallets that are still held, be it for a transfer
+    /// that was to be made by what is refused.
     mutating func part(
         _ batch: ArraySlice<PendingWork>, _ session: LaneSession
     ) throws -> (free: ArraySlice<PendingWork>, refused: ArraySlice<PendingWork>) {
         let needs = BatchNeeds(batch)
-        let wallets = update(try session.lockedWallets(needs), of: needs.wallets)
-        guard !wallets.isEmpty else { return (batch, []) }
-        let transfers = try session.transfers(needs.transfers, with: wallets)
+        let locked = try session.lockedWallets(needs, and: holds.keys)
+        holds = holds.filter { locked[$0.key] == $0.value }
+        guard !holds.isEmpty else { return (batch, []) }
+        var transfers = try session.transfers(needs.transfers + needs.newTransfers, with: holds.keys)
         var (free, refused): (ArraySlice<PendingWork>, ArraySlice<PendingWork>) = ([], [])
         for work in batch {
             let own = BatchNeeds([work])
-            if own.wallets.contains(where: wallets.contains) || own.transfers.contains(where: transfers.contains) {
+            if own.wallets.contains(where: { holds[$0] != nil }) || own.transfers.contains(where: transfers.contains)
+                || own.newTransfers.contains(where: transfers.contains)
+            {
+                transfers.formUnion(own.newTransfers)
                 refused.append(work)
             } else {
                 free.append(work)
             }
         }
         return (free, refused)
-    }
-
-    /// Those of the locked wallets that are held by the transaction that was found. `looked` names those that were
-    /// looked at, apart from the other sides of transfers.
-    private mutating func update(_ locked: [WalletID: UInt32], of looked: [WalletID]) -> Set<WalletID> {
-        let now = clock.monotonicNanoseconds()
-        for wallet in looked where locked[wallet] == nil { holds[wallet] = nil }
-        var held: Set<WalletID> = []
-        for (wallet, xmax) in locked where holds[wallet] != nil {
-            guard holds[wallet]?.xmax == xmax else {
-                holds[wallet] = nil
-                continue
-            }
-            holds[wallet]?.seen = now
-            held.insert(wallet)
-        }
-        holds = holds.filter { now - $0.value.seen < Self.memory }
-        return held
     }
 }

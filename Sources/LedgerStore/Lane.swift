@@ -50,6 +50,8 @@ final class Lane: Sendable {
                 max: configuration.batchMax, waitUpTo: .seconds(1), linger: configuration.linger,
                 enough: configuration.lingerEnough, size: \.count)
             if batch.isEmpty {
+                // What there seemed to be more of may have been refused meanwhile.
+                committer.giveAnswers()
                 // A lane nobody writes through must find its way back too: a process that is not ready gets no work.
                 _ = committer.connect()
                 continue

@@ -122,12 +122,15 @@ final class LaneSession {
         }
     }
 
-    /// The wallets of `needs` whose rows another session has locked at this moment, each with the `xmax` that tells
-    /// which.
-    func lockedWallets(_ needs: BatchNeeds) throws -> [WalletID: UInt32] {
+    /// The wallets of `needs`, and `others`, whose rows another session has locked at this moment, each with the `xmax`
+    /// that tells which. Whoever waits for a lock itself is not counted.
+    func lockedWallets(
+        _ needs: BatchNeeds, and others: some Collection<WalletID>
+    ) throws -> [WalletID: UInt32] {
         uuids.removeAll()
         for wallet in needs.wallets { uuids.append(uuid: wallet.uuid.bits) }
-        fill(needs.transfers)
+        for wallet in others { uuids.append(uuid: wallet.uuid.bits) }
+        fill(needs.transfers, needs.newTransfers)
         let result = try query("held_wallets", [uuids, moreUUIDs, yetMoreUUIDs])
         var locked: [WalletID: UInt32] = [:]
         for row in 0..<result.rowCount {

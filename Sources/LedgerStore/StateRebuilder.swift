@@ -172,7 +172,7 @@ private final class StateSession {
                 parameters.removeAll()
                 parameters.append(uuid: id.uuid.bits)
                 _ = try connection.query("state_lock", parameters)
-                if let written = try compare(id, .writing) { outcome = written }
+                outcome = try compare(id, .writing) ?? Outcome()
             }
             if !outcome.found.isEmpty { report.repaired += 1 }
         }

@@ -62,7 +62,7 @@ enum Statements {
         SELECT ledger.require_count((SELECT count(*) FROM locked WHERE row_version = expected), $3)
         """,
         // Of the wallets $1, and the other wallets of the transfers $3 in the wallets $2: those whose rows somebody
-        // else has locked. The xmax is of whoever did.
+        // else has locked, who does not wait for a lock himself. The xmax is of whoever did.
         "held_wallets": """
         WITH named AS MATERIALIZED (
             SELECT unnest($1::uuid[]) AS id
@@ -75,7 +75,9 @@ enum Statements {
             FOR NO KEY UPDATE SKIP LOCKED
         )
         SELECT w.id, w.xmax FROM ledger.wallets w
-        WHERE w.id = ANY(ARRAY(SELECT id FROM named EXCEPT SELECT id FROM free))
+        WHERE w.id = ANY(ARRAY(SELECT id FROM named EXCEPT SELECT id FROM free)) AND NOT EXISTS (
+            SELECT FROM pg_locks h JOIN pg_locks l ON l.virtualtransaction = h.virtualtransaction AND NOT l.granted
+            WHERE h.locktype = 'transactionid' AND h.transactionid = w.xmax AND h.granted)
         """,
         // Which of the transfers $2 in the wallets $1 have one of $3 on their other side.
         "transfers_with": """

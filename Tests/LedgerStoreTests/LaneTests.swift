@@ -1,3 +1,4 @@
+import Events
 import Ledger
 import LedgerStore
 import Observability
@@ -120,6 +121,8 @@ import Testing
             let held = [
                 .transfer(locked.id, .debit, 1, id: fixture.newTransferID()),
                 Ledger.Operation.complete(other.id, between),
+                // To tell that the id is taken, the transfer's other wallet is locked, too.
+                .transfer(other.id, .debit, 7, id: between),
             ].map { operation in Task { try await fixture.submit(operation) } }
             let free = try await fixture.submitAtomically(
                 (0..<3).map { _ in .transfer(other.id, .debit, 1, id: fixture.newTransferID(), atOnce: true) })
@@ -137,6 +140,54 @@ import Testing
         #expect(try fixture.stored(locked.id).wallet.balance == 1005)
         #expect(try fixture.stored(other.id).wallet.balance == 1000 - 5 + 3 * Int128(rounds.count))
         for wallet in [locked, other] { try fixture.expectSoundBooks(of: wallet.id) }
+        try await fixture.stop()
+    }
+
+    /// What follows in a batch and depends on what was refused is refused, too, and not as a transfer that is not there.
+    @Test func whatDependsOnALockedWalletIsRefusedWithIt() async throws {
+        let fixture = try LedgerFixture(lockTimeout: .milliseconds(200))
+        let (locked, other) = try await (fixture.open(1000), fixture.open(1000))
+        let lock = try fixture.database.connect()
+        try lock.execute("BEGIN; SELECT FROM ledger.wallets WHERE id = '\(locked.id)' FOR UPDATE")
+        let transfer = fixture.newTransferID()
+        let operations: [Ledger.Operation] = [
+            .between(other.id, locked.id, 5, id: transfer, key: IdempotencyKey("create")),
+            .complete(other.id, transfer, key: IdempotencyKey("complete")),
+            .transfer(other.id, .debit, 1, id: fixture.newTransferID(), atOnce: true),
+        ]
+        let outcomes = try await fixture.writer.submitAll(operations, origin: .none)
+        #expect(outcomes[0] == .failure(.unavailable) && outcomes[1] == .failure(.unavailable))
+        guard case .success(.applied) = outcomes[2] else {
+            Issue.record("\(outcomes[2])")
+            return
+        }
+        try lock.execute("COMMIT")
+        let again = try await fixture.writer.submitAll(Array(operations[..<2]), origin: .none)
+        for outcome in again { guard case .success(.applied) = outcome else { throw Unexpected(try outcome.get()) } }
+        #expect(try fixture.stored(locked.id).wallet.balance == 1005)
+        try await fixture.stop()
+    }
+
+    /// A row that is locked, but no wallet's, is nobody else's trouble either.
+    @Test func aLockedTransferIsFoundByHalving() async throws {
+        let fixture = try LedgerFixture(lockTimeout: .milliseconds(200))
+        let (wallet, other) = try await (fixture.open(1000), fixture.open(1000))
+        let transfer = fixture.newTransferID()
+        _ = try await fixture.submit(.transfer(wallet.id, .credit, 5, id: transfer))
+        let lock = try fixture.database.connect()
+        try lock.execute("BEGIN; SELECT FROM ledger.transfers WHERE transfer_id = '\(transfer)' FOR UPDATE")
+        let outcomes = try await fixture.writer.submitAll(
+            [
+                .complete(wallet.id, transfer), .transfer(other.id, .debit, 1, id: fixture.newTransferID()),
+                .transfer(other.id, .debit, 1, id: fixture.newTransferID()),
+            ], origin: .none)
+        #expect(outcomes[0] == .failure(.unavailable))
+        for outcome in outcomes[1...] {
+            guard case .success(.applied) = outcome else { throw Unexpected(try outcome.get()) }
+        }
+        try lock.execute("COMMIT")
+        let applied = try await fixture.submit(.complete(wallet.id, transfer))
+        guard case .applied = applied else { throw Unexpected(applied) }
         try await fixture.stop()
     }
 
