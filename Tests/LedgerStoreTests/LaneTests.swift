@@ -143,7 +143,7 @@ import Testing
         try await fixture.stop()
     }
 
-    /// What follows in a batch and depends on what was refused is refused, too, and not as a transfer that is not there.
+    /// What follows in a batch and depends on what was refused is refused with it, and not as an unknown transfer.
     @Test func whatDependsOnALockedWalletIsRefusedWithIt() async throws {
         let fixture = try LedgerFixture(lockTimeout: .milliseconds(200))
         let (locked, other) = try await (fixture.open(1000), fixture.open(1000))
