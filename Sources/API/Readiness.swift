@@ -8,8 +8,7 @@ public struct ReadinessCheck: Sendable {
     /// Nil when all is well; otherwise the reason, which goes to the log and not to the answer.
     let reason: @Sendable () async -> String?
 
-    /// A check that returns why it fails, or nil when all is well. It must give up by itself after
-    /// `limit`.
+    /// A check that returns why it fails, or nil when all is well. It must give up by itself after `limit`.
     public init(name: String, reason: @escaping @Sendable () async -> String?) {
         self.name = name
         self.reason = reason

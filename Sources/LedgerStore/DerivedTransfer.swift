@@ -37,11 +37,13 @@ struct DerivedTransfer {
     static let columnTypes: [PostgresType] = [
         .uuid, .int8, .int8, .int8, .timestamp, .uuid, .int2, .int2, .numeric, .numeric,
     ]
+    /// The columns of the row that depend on the journal: all but the key's.
+    static let derivedColumns = [
+        "created_version", "resolved_version", "extended_version", "expires_at", "counterparty", "status", "direction",
+        "amount", "reversed_amount",
+    ]
     /// All columns of the row but the wallet's.
-    static let columnNames = """
-        transfer_id, created_version, resolved_version, extended_version, expires_at, counterparty, status, direction,
-            amount, reversed_amount
-        """
+    static let columnNames = (["transfer_id"] + derivedColumns).joined(separator: ", ")
 
     /// Appends the row of the transfer `id`.
     func append(_ id: TransferID, to columns: some RandomAccessCollection<PostgresArray>) {

@@ -153,12 +153,6 @@ final class LaneSession {
             })
     }
 
-    private func query(_ statement: String, _ arrays: [PostgresArray]) throws -> PostgresResult {
-        parameters.removeAll()
-        for array in arrays { parameters.append(array) }
-        return try connection.query(statement, parameters)
-    }
-
     /// What became of a batch whose commit was sent on a connection that is gone. When it was not committed, it never
     /// will be: the batch's row in the outbox is taken. Nil when it is too late to tell: past `deadline` (microseconds
     /// since 1970, by the server's clock) the row may have been there and be gone.
@@ -173,10 +167,19 @@ final class LaneSession {
         return result.isEmpty ? nil : try result.bool(0, 0)
     }
 
+    private func query(_ statement: String, _ arrays: [PostgresArray]) throws -> PostgresResult {
+        take(arrays)
+        return try connection.query(statement, parameters)
+    }
+
     private func send(_ statement: String, on pipeline: PostgresPipeline, _ arrays: [PostgresArray]) throws {
+        take(arrays)
+        try pipeline.send(statement, parameters)
+    }
+
+    private func take(_ arrays: [PostgresArray]) {
         parameters.removeAll()
         for array in arrays { parameters.append(array) }
-        try pipeline.send(statement, parameters)
     }
 
     private func sendWallets(_ needs: BatchNeeds, locking: Bool, on pipeline: PostgresPipeline) throws {

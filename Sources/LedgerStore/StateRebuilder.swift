@@ -91,11 +91,9 @@ private final class StateSession {
     private static let mustExpire = "t.wallet_id = $1 AND t.status = 1 AND t.expires_at IS NOT NULL"
 
     private static func transferDiffers(from derived: String) -> String {
-        let columns = [
-            "created_version", "resolved_version", "extended_version", "expires_at", "counterparty", "status",
-            "direction", "amount", "reversed_amount",
-        ]
-        func row(_ name: String) -> String { columns.map { "\(name).\($0)" }.joined(separator: ", ") }
+        func row(_ name: String) -> String {
+            DerivedTransfer.derivedColumns.map { "\(name).\($0)" }.joined(separator: ", ")
+        }
         return "(\(row("t"))) IS DISTINCT FROM (\(row(derived)))"
     }
 
@@ -130,10 +128,8 @@ private final class StateSession {
         "state_write_transfers": """
         INSERT INTO ledger.transfers AS t (wallet_id, \(DerivedTransfer.columnNames))
         SELECT $1, k.* FROM \(derivedTransfers)
-        ON CONFLICT (wallet_id, transfer_id) DO UPDATE SET created_version = excluded.created_version,
-            resolved_version = excluded.resolved_version, extended_version = excluded.extended_version,
-            expires_at = excluded.expires_at, counterparty = excluded.counterparty, status = excluded.status,
-            direction = excluded.direction, amount = excluded.amount, reversed_amount = excluded.reversed_amount
+        ON CONFLICT (wallet_id, transfer_id) DO UPDATE SET
+            \(DerivedTransfer.derivedColumns.map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
         WHERE \(transferDiffers(from: "excluded"))
         RETURNING t.transfer_id
         """,

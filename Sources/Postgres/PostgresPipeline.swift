@@ -178,9 +178,7 @@ public final class PostgresPipeline {
 
     /// Closes the connection. The error tells of a COMMIT that may have been carried out, wherever the session broke.
     private func lost(_ message: String, sqlState: SQLState? = nil) -> PostgresError {
-        var error = PostgresError(.connectionLost, phase, message, sqlState: sqlState)
-        error.mayHaveCommitted = connection.lost(phase).mayHaveCommitted
-        return error
+        connection.settle(PostgresError(.connectionLost, phase, message, sqlState: sqlState))
     }
 
     /// Reads up to the next sync, sending one first if there is none.

@@ -71,11 +71,7 @@ import Testing
     /// JetStream counts the deliveries of an outage, too: they are no refusals.
     @Test func deliveriesInAnOutageAreNoRefusals() async throws {
         try await ProvisioningRig.run { rig in
-            try await rig.makeStream()
-            try rig.execute("ALTER TABLE ledger.wallets ADD CONSTRAINT no_poison CHECK (owner_id <> 'poison')")
-            var configuration = ProvisioningRig.configuration
-            configuration.refusalsMax = 4
-            try await rig.startWorker(configuration)
+            try await rig.startRefusingPoison(refusalsMax: 4)
             try await rig.publish([ProvisioningRig.event("first")])
             try await rig.expect(1, Self.wallets)
             try await rig.proxy.refuse()
@@ -109,11 +105,7 @@ import Testing
 
     @Test func whatFailsTooOftenIsPutAsideAndCanBeRetried() async throws {
         try await ProvisioningRig.run { rig in
-            try await rig.makeStream()
-            try rig.execute("ALTER TABLE ledger.wallets ADD CONSTRAINT no_poison CHECK (owner_id <> 'poison')")
-            var configuration = ProvisioningRig.configuration
-            configuration.refusalsMax = 3
-            try await rig.startWorker(configuration)
+            try await rig.startRefusingPoison(refusalsMax: 3)
             try await rig.publish([ProvisioningRig.event("poison"), ProvisioningRig.event("fine")])
             try await rig.expect(1, Self.letters + " WHERE attempts = 3 AND reason LIKE '%no_poison%'")
             try await rig.expectAllAnswered()

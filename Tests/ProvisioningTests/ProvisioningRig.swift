@@ -146,6 +146,15 @@ final class ProvisioningRig: Sendable {
         return connection
     }
 
+    /// A worker whose database refuses the wallet of the user `poison`.
+    func startRefusingPoison(refusalsMax: Int) async throws {
+        try await makeStream()
+        try execute("ALTER TABLE ledger.wallets ADD CONSTRAINT no_poison CHECK (owner_id <> 'poison')")
+        var configuration = Self.configuration
+        configuration.refusalsMax = refusalsMax
+        try await startWorker(configuration)
+    }
+
     /// Makes the stream as its owner does: wider than what is read here.
     func makeStream() async throws {
         let connection = try await clientConnection()
